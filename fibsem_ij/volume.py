@@ -162,8 +162,9 @@ class Transforms:
             raise ValueError(f"expected bad slices within 0..{len(matrices) - 1}, got {list(bad)}")
         for array in (matrices, spread):
             array.setflags(write=False)
-        values = {"matrices": matrices, "canvas": (height, width), "voxel_nm": _checked_voxel(self.voxel_nm), "spread_px": spread, "bad": bad}
-        for name, value in values.items():
+        checked = {"matrices": matrices, "canvas": (height, width), "voxel_nm": _checked_voxel(self.voxel_nm),
+                   "spread_px": spread, "bad": bad}
+        for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
