@@ -144,8 +144,9 @@ class Transforms:
         matrices = np.array(self.matrices, np.float64)
         if matrices.ndim != 3 or matrices.shape[1:] != (3, 3) or not len(matrices):
             raise ValueError(f"expected matrices (slices, 3, 3), got shape {matrices.shape}")
-        wrong = ~(np.isfinite(matrices).all((1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(matrices))) > 1e-12)
-                  & (matrices[:, 2] == (0, 0, 1)).all(1))
+        with np.errstate(all="ignore"):
+            determinant = matrices[:, 0, 0] * matrices[:, 1, 1] - matrices[:, 0, 1] * matrices[:, 1, 0]
+        wrong = ~(np.isfinite(matrices).all((1, 2)) & (np.abs(determinant) > 1e-12) & (matrices[:, 2] == (0, 0, 1)).all(1))
         if wrong.any():
             raise ValueError(f"expected invertible matrices with last row 0 0 1, slice {int(wrong.argmax())} has "
                              f"{matrices[wrong.argmax()].tolist()}; use the identity for a slice without a transform")

@@ -1,0 +1,100 @@
+"""Map a function over the slices of a stack: on an executor, with neighbours, progress and resume.
+
+The slice is the unit of work. Slices are read here, in order, computed wherever the executor computes, and written here,
+as they come back: one reader, one writer, and no more slices in memory than are under way. Any
+`concurrent.futures.Executor` will do; for a pool of processes the function must be picklable (of a module, not a lambda).
+What a slice becomes must depend on nothing but the arguments of `function`, so the result does not depend on the executor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fibsem_ij.volume import ArrayLike
+
+
+class SliceSink(Protocol):
+    """Where the results go: a writable array, or a dict or list of whatever `function` returns."""
+
+    def __setitem__(self, z: int, result: Any, /) -> None: ...
+
+
+def map_slices(function: Callable[[npt.NDArray[Any], int], Any], src: ArrayLike, out: SliceSink, *, executor: Executor | None = None,
+               neighbours: int = 0, done: Collection[int] = (), in_flight: int | None = None,
+               finished: Callable[[int], None] | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+    """out[z] = function(src[z], z) for every slice that is not in `done`.
+
+    With neighbours, `function` gets (2 * neighbours + 1, y, x), the end slices repeated beyond the ends. `finished(z)` is
+    called when out[z] is written (record it, pass it as `done` to resume), `progress(how many, depth)` after it.
+    """
+    depth = src.shape[0]
+    if neighbours < 0 or not all(0 <= z < depth for z in done):
+        raise ValueError(f"expected neighbours of 0 or more and done slices within 0..{depth - 1}, got {neighbours} and {sorted(done)}")
+    so_far = len(set(done))
+    for z, result in _computed(function, _slabs(src, neighbours, set(done)), executor, in_flight or (os.cpu_count() or 1) + 2):
+        with _in_slice(z):
+            out[z] = result
+        so_far += 1
+        if finished:
+            finished(z)
+        if progress:
+            progress(so_far, depth)
+
+
+def _slabs(src: ArrayLike, neighbours: int, done: set[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    read = lru_cache(2 * neighbours + 1)(lambda z: np.asarray(src[z]))
+    depth = src.shape[0]
+    for z in range(depth):
+        if z in done:
+            continue
+        with _in_slice(z):
+            around = [read(min(max(k, 0), depth - 1)) for k in range(z - neighbours, z + neighbours + 1)]
+            slab = np.stack(around) if neighbours else around[0]
+        yield z, slab
+
+
+def _computed(function: Callable[[npt.NDArray[Any], int], Any], tasks: Iterator[tuple[int, npt.NDArray[Any]]],
+              executor: Executor | None, in_flight: int) -> Iterator[tuple[int, Any]]:
+    """(z, result) in the order in which they are ready; at most `in_flight` are held."""
+    if executor is None:
+        for z, slab in tasks:
+            with _in_slice(z):
+                result = function(slab, z)
+            yield z, result
+        return
+    running: dict[Future[Any], int] = {}
+    try:
+        while True:
+            for z, slab in islice(tasks, in_flight - len(running)):
+                running[executor.submit(function, slab, z)] = z
+            if not running:
+                return
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                with _in_slice(z := running.pop(future)):
+                    result = future.result()
+                yield z, result
+    finally:
+        for future in running:
+            future.cancel()
+
+
+@contextmanager
+def _in_slice(z: int) -> Iterator[None]:
+    """An error says in which slice it happened: a ValueError in its message, another in its note."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"slice {z}: {error}") from error
+    except Exception as error:
+        error.add_note(f"in slice {z}")
+        raise

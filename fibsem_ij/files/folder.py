@@ -1,0 +1,129 @@
+"""A folder, or a glob, of slices: one .tif or .png a slice, in natural order (2 before 10), named by its stem.
+
+Written as ImageJ TIFFs, each of which carries the voxel size; classes go to names.json, {"1": "mitochondrion", ...}.
+Read: all headers are checked at the start, no pixel before it is asked for. Names may have gaps. Files that are no
+images are left alone; images of another format, or of two formats, are refused, since a slice could be among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fibsem_ij.files import tiff
+from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.stack import Filled, Pixels, Slices, Window
+from fibsem_ij.files.stored import Found, checked_record, holding
+from fibsem_ij.files.whole import room_for, whole_folder
+from fibsem_ij.volume import Labels, Volume
+
+SUFFIXES = (".tif", ".tiff", ".png")
+OTHER_IMAGES = (".bmp", ".dm3", ".dm4", ".gif", ".jpeg", ".jpg", ".jp2", ".mrc", ".webp")
+CLASSES = "names.json"
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """The order of slice names: runs of digits count as numbers."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts]
+
+
+def look(path: Path) -> Found:
+    files = _files(path)
+    founds = [_slice(file) for file in files]
+    first = founds[0]
+    for file, found in zip(files, founds, strict=True):
+        if (got := _kind(found)) != (wanted := _kind(first)):
+            raise ValueError(f"{file}: expected {wanted} like {files[0].name}, got {got}; crop, convert or move it away")
+    shape = (len(files), *first.data.shape[1:])
+    record = {k: v for k, v in first.record.items() if k == "dtype"}
+    if (named := files[0].parent / CLASSES).exists():
+        record = checked_record({**record, "classes": read_json(named)}, str(named))
+    data = Slices(shape, first.data.dtype, partial(_pixels, [found.data for found in founds]))
+    return Found(data, first.voxel_nm, tuple(file.stem for file in files), record)
+
+
+@contextmanager
+def create(path: Path, noun: Volume) -> Iterator[Filled]:
+    stored = holding(noun, tiff.HOLDS, what="a folder of .tif")
+    _check_names(noun.names)
+    with whole_folder(path, stranger=_stranger) as part:
+        room_for(part, int(np.prod(noun.shape, dtype=np.float64)) * stored.itemsize)
+        files = [part / f"{name}.tif" for name in noun.names]
+
+        def put(z: int, pixels: Pixels) -> None:
+            one = type(noun)(pixels[None], noun.voxel_nm, (noun.names[z],))
+            with tiff.fill(files[z], one, stored) as slice_out:
+                slice_out[0] = pixels
+
+        out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=Slices(noun.shape, noun.dtype, partial(_written, files)))
+        yield out
+        out.check_done()
+        if isinstance(noun, Labels) and noun.classes:
+            write_json(part / CLASSES, {str(k): v for k, v in noun.classes.items()})
+
+
+def _files(path: Path) -> list[Path]:
+    glob = not path.is_dir()
+    found = _matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
+    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES), key=lambda p: natural(p.stem))
+    others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and p.suffix.lower() not in SUFFIXES))
+    if others:
+        raise ValueError(f"{path}: expected slices in .tif or .png, got {others[0]}; convert it to .tif or move it away")
+    if not files:
+        raise ValueError(f"{path}: expected slices in .tif or .png, got none; check the name")
+    if len({p.suffix.lower().replace("tiff", "tif") for p in files}) > 1:
+        raise ValueError(f"{path}: expected slices of one format, got .tif and .png; give a glob, such as '*.tif'")
+    return files
+
+
+def _matching(path: Path) -> list[Path]:
+    at = next(i for i, part in enumerate(path.parts) if any(c in part for c in "*?["))
+    return [p for p in Path(*path.parts[:at]).glob("/".join(path.parts[at:])) if p.is_file() and not p.name.startswith(".")]
+
+
+def _slice(file: Path) -> Found:
+    if file.suffix.lower() == ".png":
+        from fibsem_ij.files import png
+
+        return png.look(file)
+    found = tiff.look(file)
+    if found.data.shape[0] != 1:
+        raise ValueError(f"{file}: expected one slice, got a stack of {found.data.shape[0]}; open the file itself")
+    return found
+
+
+def _kind(found: Found) -> str:
+    voxel = f" with voxels of {' x '.join(f'{n:.6g}' for n in found.voxel_nm)} nm" if found.voxel_nm else ""
+    return f"{found.data.shape[1]} x {found.data.shape[2]} {found.record.get('dtype', found.data.dtype)}{voxel}"
+
+
+def _pixels(slices: Sequence[Any], z: int, window: Window) -> Pixels:
+    return np.asarray(slices[z][(0, *window)])
+
+
+def _written(files: Sequence[Path], z: int, window: Window) -> Pixels:
+    found = tiff.look(files[z])
+    return np.asarray(found.restored(str(files[z]))[(0, *window)])
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not name or name != name.strip(" .") or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or len(name.encode()) > 200:
+            raise ValueError(f"expected slice names that can be file names, got {name!r}; rename the slice")
+    if len({name.casefold() for name in names}) < len(names):
+        raise ValueError("expected slice names that differ by more than case, got two that do not; rename one")
+    if list(names) != (order := sorted(names, key=natural)):
+        z = next(z for z, name in enumerate(names) if name != order[z])
+        raise ValueError(f"expected slice names in natural order, got {names[z]!r} where {order[z]!r} belongs; rename them")
+
+
+def _stranger(path: Path) -> str | None:
+    """What in an older folder was never one of our results."""
+    return next((p.name for p in sorted(path.iterdir()) if p.is_dir() or (p.suffix.lower() not in SUFFIXES and p.name != CLASSES)), None)

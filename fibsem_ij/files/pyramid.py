@@ -1,0 +1,42 @@
+"""Coarser copies of a stack, each half the size along every axis, made with two slices in memory.
+
+Grey is averaged, with the last row, column or slice repeated where a size is odd: pixel i of the coarser copy covers
+2i and 2i + 1, so its centre lies half a fine pixel further. Labels and masks take pixel 2i, so their centres stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fibsem_ij.files.stack import Pixels
+
+SMALL = 256
+Shape = tuple[int, int, int]
+
+
+def coarser(shape: Shape) -> list[Shape]:
+    """The shapes of the copies, down to one that is SMALL."""
+    shapes = []
+    while max(shape) > SMALL:
+        z, y, x = ((n + 1) // 2 for n in shape)
+        shapes.append(shape := (z, y, x))
+    return shapes
+
+
+def halved(slices: Pixels, *, nearest: bool) -> Pixels:
+    """One slice of the coarser copy from two, or the last one, of the finer."""
+    if nearest:
+        return np.ascontiguousarray(slices[0, ::2, ::2])
+    _, y, x = slices.shape
+    wide: Any = {"u1": np.uint16, "u2": np.uint32}.get(slices.dtype.str[1:], np.float64)
+    even = np.pad(slices, ((0, slices.shape[0] % 2), (0, y % 2), (0, x % 2)), mode="edge")
+    total = np.zeros(((y + 1) // 2, (x + 1) // 2), wide)
+    for z in (0, 1):
+        for i in (0, 1):
+            for j in (0, 1):
+                total += even[z, i::2, j::2]
+    if slices.dtype.kind == "f":
+        return (total / 8).astype(slices.dtype)
+    return ((total + 4) // 8).astype(slices.dtype)

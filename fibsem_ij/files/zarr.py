@@ -1,0 +1,212 @@
+"""OME-Zarr 0.4 (Zarr v2), in and out: a pyramid by 2, lengths in nanometres, labels as label groups.
+
+A label stack is a store of its own (`labels.zarr`), or a group in the `labels` of an image (`raw.zarr/labels/cells`).
+Chunks are one slice deep, so that slices can be written in any order, from several threads or processes, with one in
+memory and no chunk written twice. Every pixel type is held as it is. The record is in the attribute "fibsem_ij".
+
+Zarr reads a missing chunk as zeros, and leaves chunks of zeros out when it writes. Here all are written, and the
+store says so ("whole"), so that a chunk missing from one of ours is an error; in another's it may well mean zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import zarr
+
+from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.pyramid import coarser, halved
+from fibsem_ij.files.stack import Filled, Pixels, Slices, Window, check_slice
+from fibsem_ij.files.stored import Found, checked_record, record_of
+from fibsem_ij.files.units import nanometres
+from fibsem_ij.files.whole import whole_folder
+from fibsem_ij.volume import Labels, Volume
+
+CHUNK = 1024
+OURS = "fibsem_ij"
+VERSION = "0.4"
+# NB: a store names the codecs that open it, and numcodecs' pickle would run what the store says.
+CODECS = {"blosc", "bz2", "delta", "fixedscaleoffset", "gzip", "lz4", "lzma", "packbits", "shuffle", "zlib", "zstd"}
+
+
+def look(path: Path) -> Found:
+    try:
+        node = zarr.open(store=str(path), mode="r")
+        if isinstance(node, zarr.Array):
+            return Found(_stack(node, path, whole=False))
+        attributes: dict[str, Any] = dict(node.attrs)
+        scales = attributes["multiscales"][0]
+        names, finest = [axis["name"] for axis in scales["axes"]], scales["datasets"][0]
+        array: Any = node[finest["path"]]
+        ours = attributes.get(OURS, {})
+        record = checked_record(ours | {"classes": _classes(attributes)}, str(path))
+        stack = _stack(array, path / finest["path"], whole=bool(ours.get("whole")))
+        found = Found(stack, _voxel(scales["axes"], finest), record=record)
+    except Exception as error:  # NB: metadata can be wrong in every way, and each has its own error
+        if isinstance(error, ValueError) and str(error).startswith(str(path)):
+            raise
+        got = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: expected an OME-Zarr 0.4 image, got {got}; give the path of an image") from error
+    if names[-3:] != ["z", "y", "x"]:
+        raise ValueError(f"{path}: expected axes z, y, x, got {', '.join(map(str, names))}; save it as a stack")
+    return found
+
+
+def labels_in(path: Path) -> Path:
+    """The label store that `path` means: itself, or the one label group of an image."""
+    inside = read_json(path / ".zattrs") if (path / ".zattrs").exists() else {}
+    groups = read_json(path / "labels" / ".zattrs").get("labels", []) if (path / "labels" / ".zattrs").exists() else []
+    if "image-label" in inside or not groups:
+        return path
+    if len(groups) > 1:
+        raise ValueError(f"{path}: expected one label group, got {', '.join(map(str, groups))}; name one: {path.name}/labels/{groups[0]}")
+    return path / "labels" / str(groups[0])
+
+
+@contextmanager
+def create(path: Path, noun: Volume) -> Iterator[Filled]:
+    inside = path.parent.name == "labels" and path.parent.parent.suffix.lower() == ".zarr"
+    if inside and not isinstance(noun, Labels):
+        raise ValueError(f"expected Labels to write into {path.parent}, got a grey stack; write it to a store of its own")
+    with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger) as part:
+        group = zarr.create_group(store=str(part), zarr_format=2)
+        finest = _array(group, 0, noun.shape, noun.dtype)
+        out = Filled(noun.names, noun.shape, noun.dtype, put=finest.__setitem__, back=_stack(finest, part / "0", whole=True))
+        yield out
+        out.check_done()
+        _add_coarser(group, finest, nearest=_nearest(noun))
+        group.attrs.update(_attributes(path.stem, noun) | (_label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}))
+
+
+def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Any:
+    chunks = (1, min(CHUNK, shape[1]), min(CHUNK, shape[2]))
+    codec = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+    return group.create_array(str(level), shape=shape, dtype=dtype, chunks=chunks, compressors=codec, fill_value=0,
+                              chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
+
+
+def _add_coarser(group: zarr.Group, finest: Any, *, nearest: bool) -> None:
+    for level, shape in enumerate(coarser(finest.shape), 1):
+        copy = _array(group, level, shape, finest.dtype)
+        for z in range(shape[0]):
+            copy[z] = halved(np.asarray(finest[2 * z:2 * z + 2]), nearest=nearest)
+        finest = copy
+
+
+def _nearest(noun: Volume) -> bool:
+    return isinstance(noun, Labels) or noun.dtype == bool
+
+
+def _attributes(name: str, noun: Volume) -> dict[str, Any]:
+    unit = {"unit": "nanometer"} if noun.voxel_nm else {}
+    datasets, step = [], np.ones(3)
+    for level, shape in enumerate([noun.shape, *coarser(noun.shape)]):
+        scale = step * (noun.voxel_nm or (1.0, 1.0, 1.0))
+        changes: list[dict[str, Any]] = [{"type": "scale", "scale": scale.tolist()}]
+        if level and not _nearest(noun):
+            changes.append({"type": "translation", "translation": (scale * (1 - 1 / step) / 2).tolist()})
+        datasets.append({"path": str(level), "coordinateTransformations": changes})
+        step = np.where(np.array(shape) > 1, 2 * step, step)
+    multiscale = {"version": VERSION, "name": name, "axes": [{"name": a, "type": "space", **unit} for a in "zyx"], "datasets": datasets}
+    return {"multiscales": [multiscale], OURS: {"whole": True, **record_of(noun, noun.dtype, names=True)}}
+
+
+def _label_attributes(labels: Labels, *, inside: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"version": VERSION}
+    if labels.classes:
+        told["properties"] = [{"label-value": k, "name": v} for k, v in labels.classes.items()]
+    if inside:
+        told["source"] = {"image": "../../"}
+    return {"image-label": told}
+
+
+@contextmanager
+def _label_group(path: Path) -> Iterator[None]:
+    """The `labels` group around a label store of an image; it lists the store once that is whole."""
+    folder, image = path.parent, path.parent.parent
+    if not (image / ".zgroup").exists():
+        raise FileNotFoundError(f"expected an OME-Zarr 0.4 image at {image}, got none; write the image first")
+    made = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        yield
+        write_json(folder / ".zgroup", {"zarr_format": 2})
+        before = read_json(folder / ".zattrs") if (folder / ".zattrs").exists() else {}
+        write_json(folder / ".zattrs", before | {"labels": sorted({*before.get("labels", []), path.name})})
+    finally:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _stack(array: Any, path: Path, *, whole: bool) -> Slices:
+    shape, lead = array.shape[-3:], array.shape[:-3]
+    if len(shape) < 3 or any(n != 1 for n in lead):
+        raise ValueError(f"{path}: expected a stack (z, y, x), got shape {array.shape}; save each channel or time as its own store")
+    check_slice(shape, array.dtype, str(path))
+    check_slice((1, *array.chunks), array.dtype, f"{path}, one chunk")
+    if array.metadata.zarr_format != 2:
+        raise ValueError(f"{path}: expected Zarr v2 (OME-Zarr 0.4), got v{array.metadata.zarr_format}; write it again as 0.4")
+    codecs = {codec.codec_id for codec in (array.metadata.compressor, *(array.metadata.filters or ())) if codec}
+    if codecs - CODECS or array.dtype.kind not in "buif":
+        got = f"{array.dtype} with {', '.join(sorted(codecs)) or 'no codec'}"
+        raise ValueError(f"{path}: expected numbers with {', '.join(sorted(CODECS))}, got {got}; write it again with one of them")
+    return Slices(shape, array.dtype.newbyteorder("="), partial(_pixels, array, path, whole))
+
+
+def _pixels(array: Any, path: Path, whole: bool, z: int, window: Window) -> Pixels:
+    where = f"{path}, slice {z}"
+    _check_chunks(array, path, z, whole=whole, where=where)
+    plain = all(isinstance(i, int | np.integer) or (isinstance(i, slice) and (i.step or 1) > 0) for i in window)
+    lead = (0,) * (array.ndim - 3)
+    try:
+        pixels = np.array(array[(*lead, z, *window)] if plain else array[(*lead, z)][window])
+    except IndexError:
+        raise
+    except Exception as error:  # NB: each codec has its own error
+        raise ValueError(f"{where}: expected pixels, got {type(error).__name__}: {error}; a chunk is damaged") from error
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _check_chunks(array: Any, path: Path, z: int, *, whole: bool, where: str) -> None:
+    """NB: numcodecs lets Blosc read beyond a chunk that was cut, so its length is compared with what its header says."""
+    blosc = getattr(array.metadata.compressor, "codec_id", "") == "blosc"
+    down, across = (-(-n // c) for n, c in zip(array.shape[-2:], array.chunks[-2:], strict=True))
+    lead = (*(0,) * (array.ndim - 3), z // array.chunks[-3])
+    for chunk in (path / array.metadata.encode_chunk_key((*lead, y, x)) for y in range(down) for x in range(across)):
+        try:
+            with chunk.open("rb") as file:
+                head, size = file.read(16), file.seek(0, 2)
+        except FileNotFoundError as error:
+            if whole:
+                raise ValueError(f"{where}: expected all chunks of a finished store, got none at {chunk}; copy it again") from error
+            continue
+        if blosc and (size < 16 or size != int.from_bytes(head[12:16], "little")):
+            raise ValueError(f"{where}: expected {int.from_bytes(head[12:16], 'little')} bytes in {chunk}, got {size}; copy it again")
+
+
+def _voxel(axes: list[dict[str, str]], finest: dict[str, Any]) -> tuple[float, float, float] | None:
+    units = [nanometres(axis.get("unit")) for axis in axes[-3:]]
+    scales = [c["scale"] for c in finest.get("coordinateTransformations", ()) if c["type"] == "scale"]
+    if not scales or None in units:
+        return None
+    z, y, x = (float(s) * (u or 0.0) for s, u in zip(scales[0][-3:], units, strict=True))
+    return (z, y, x)
+
+
+def _classes(attributes: dict[str, Any]) -> dict[str, str]:
+    properties = attributes.get("image-label", {}).get("properties") or []
+    return {str(p["label-value"]): p["name"] for p in properties if "label-value" in p and "name" in p}
+
+
+def _stranger(path: Path) -> str | None:
+    """What in an older store a new one would cost."""
+    inside = sorted(p.name for p in path.iterdir())
+    if (path / "labels" / ".zattrs").exists():
+        return "the labels " + ", ".join(map(str, read_json(path / "labels" / ".zattrs").get("labels", [])))
+    return inside[0] if inside and not {".zgroup", ".zarray", "zarr.json"} & set(inside) else None
