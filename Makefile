@@ -1,0 +1,42 @@
+# Two commands: `make demo` and `make test`. Both make the environment first, from pyproject.toml alone.
+# Needed: python3 (3.11 or newer), make, and a network that reaches PyPI and Maven Central.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   ?= demo
+
+.PHONY: demo test env display lint clean
+
+demo: env
+	$(BIN)/fibsem-ij demo $(DEMO)
+
+test: env display lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+env: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fibsem_ij needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); say which with: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make an environment; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $(READY)
+
+# The display tests want a screen that nobody sees. Installed where that can be done without asking;
+# elsewhere the tests themselves say why they are skipped (and fail when CI=true).
+display:
+	@if command -v Xvfb >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then exit 0; fi; \
+	 if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else echo "Xvfb is not installed and cannot be without a password"; exit 0; fi; \
+	 echo "Installing Xvfb for the display tests"; \
+	 { $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends \
+	   xvfb fontconfig libfreetype6 libxext6 libxi6 libxrender1 libxtst6; } >/dev/null 2>&1 || echo "Xvfb could not be installed"
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis

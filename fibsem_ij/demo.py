@@ -1,0 +1,120 @@
+"""`fibsem-ij demo FOLDER`: the house in one walk, on a phantom whose truth is known.
+
+A specimen is made and written to disk, its cells go to a real ImageJ as a label image and as a ROI set, ImageJ measures
+and draws them, and everything is read back and compared with what was sent. As the rooms come, their stages join here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fibsem_ij import fiji, files, phantom, render
+from fibsem_ij.files import rois as roi_sets
+from fibsem_ij.files import tables, transforms
+from fibsem_ij.phantom import Phantom
+from fibsem_ij.volume import Labels, Volume
+
+SHAPE = (64, 400, 400)
+
+# The image in front carries the ROIs as its overlay. The pictures and numbers are ImageJ's own.
+_DRAW_AND_MEASURE = """
+run("Enhance Contrast", "saturated=0.5");
+run("Set Measurements...", "area mean centroid shape display redirect=None decimal=3");
+Overlay.measure;
+run("Flatten");
+saveAs("PNG", getArgument());
+close();
+"""
+
+
+def tell(folder: Path, *, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Write the demo into a new or empty folder; what was found, for people and machines."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"expected a new or empty folder, got {folder}; name another one or remove it")
+    (folder / "pictures").mkdir(parents=True)
+    say("A specimen: cells that touch, filopodia, nuclei, mitochondria; then the microscope's drift, noise and faults")
+    specimen = phantom.make(SHAPE, seed=seed)
+    rois = _write(specimen, folder)
+    say(f"Written: raw.tif, labels.tif, rois.zip ({rois} ROIs), clean.zarr, labels.zarr, classes.zarr, transforms.json")
+    session = fiji.start()
+    say(f"A real ImageJ {session.version} opens them")
+    compared = _compare(specimen.cells, folder, session)
+    z = _fullest(specimen)
+    measured = _drawn_and_measured(specimen, folder, session, z)
+    picture = _pictures(specimen, folder / "pictures", z)
+    for what, same in compared.items():
+        say(f"  {'the same' if same else 'DIFFERS '}  {what}")
+    if not all(compared.values()):
+        raise ValueError(f"expected everything back from ImageJ as it was sent, got {compared}; run fibsem-ij doctor")
+    return {"folder": str(folder), "picture": str(picture), "slices": len(specimen.raw), "cells": len(_ids(specimen.cells)),
+            "rois": rois, "measured": measured, "imagej": session.version, "compared": compared}
+
+
+def _write(specimen: Phantom, folder: Path) -> int:
+    files.write(folder / "raw.tif", specimen.raw)
+    files.write(folder / "labels.tif", specimen.cells)
+    files.write(folder / "clean.zarr", specimen.clean)
+    files.write(folder / "labels.zarr", specimen.cells)
+    files.write(folder / "classes.zarr", specimen.classes)
+    transforms.write(folder / "transforms.json", specimen.drift)
+    return roi_sets.write(folder / "rois.zip", roi_sets.each_roi(specimen.cells))
+
+
+def _compare(cells: Labels, folder: Path, session: fiji.Session) -> dict[str, bool]:
+    """What came back from ImageJ against what was sent."""
+    crossed = session.from_fiji(session.to_fiji(cells))
+    opened = session.macro("open(getArgument());", str((folder / "labels.tif").resolve())).opened[0]
+    overlay = session.to_overlay(roi_sets.to_bytes(roi_sets.read(folder / "rois.zip")))
+    drawn = roi_sets.from_rois(roi_sets.from_bytes(session.from_overlay(overlay)), shape=cells.shape)
+    return {
+        "labels through ImageJ's memory: every pixel, voxel size and slice name": _same(crossed, cells),
+        "labels.tif as ImageJ opens it: every pixel, voxel size and slice name": _same(opened, cells),
+        "rois.zip through ImageJ's decoder and back to labels: every pixel": np.array_equal(drawn.data, cells.data),
+    }
+
+
+def _same(got: Volume, sent: Volume) -> bool:
+    voxels = got.voxel_nm is not None and sent.voxel_nm is not None and np.allclose(got.voxel_nm, sent.voxel_nm, rtol=1e-6)
+    return voxels and got.names == sent.names and np.array_equal(np.asarray(got), np.asarray(sent))
+
+
+def _drawn_and_measured(specimen: Phantom, folder: Path, session: fiji.Session, z: int) -> int:
+    """One slice with the ROIs of its cells: pictures/imagej.png and measures.csv are ImageJ's. How many it measured."""
+    src = Volume(specimen.raw[z][None], specimen.raw.voxel_nm, (specimen.raw.names[z],))
+    here = roi_sets.to_rois(specimen.cells[z][None])
+    imp = session.to_fiji(src)
+    imp.setOverlay(session.to_overlay(roi_sets.to_bytes(here)))
+    session.macro(_DRAW_AND_MEASURE, str((folder / "pictures" / "imagej.png").resolve()), images=[imp])
+    columns = session.table()
+    tables.write(folder / "measures.csv", columns)
+    return len(next(iter(columns.values())))
+
+
+def _fullest(specimen: Phantom) -> int:
+    """The good slice with the most cells."""
+    return max((z for z in range(len(specimen.raw)) if z not in specimen.bad), key=lambda z: len(_ids(specimen.cells, z)))
+
+
+def _ids(labels: Labels, z: int | None = None) -> Any:
+    return np.setdiff1d(np.asarray(labels) if z is None else labels[z], [0])
+
+
+def _pictures(specimen: Phantom, folder: Path, z: int) -> Path:
+    raw, clean, cells = specimen.raw, specimen.clean, specimen.cells
+    row = raw.shape[1] // 2
+    organelles = np.where(specimen.classes[z] > 1, specimen.classes[z], 0)  # resin and cytoplasm stay grey
+    faults = [(k, kind) for k, kind in specimen.bad.items() if kind != "blank"][:3]
+    sheet = render.sheet([
+        (f"slice {raw.names[z]} as the microscope gives it", render.grey(raw[z])),
+        ("what is there: membranes and organelles", render.overlay(clean[z], organelles, fill=0.5)),
+        (f"its {len(_ids(cells, z))} cells, in ImageJ's colours", render.overlay(clean[z], cells[z])),
+        ("along z: drift, charging, faults", render.grey(render.reslice(raw, y=row))),
+        ("along z: the truth", render.grey(render.reslice(clean, y=row))),
+        ("along z: the cells", render.overlay(render.reslice(clean, y=row), render.reslice(cells, y=row))),
+        *((f"slice {raw.names[k]}: {kind.replace('_', ' ')}", render.grey(raw[k], like=raw[z])) for k, kind in faults),
+    ], title=f"fibsem_ij demo: {len(raw)} slices, {len(_ids(cells))} cells, {len(specimen.bad)} bad slices")
+    return render.save(folder / "overview.png", sheet)

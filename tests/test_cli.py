@@ -1,0 +1,109 @@
+"""The command line as a user meets it: a process of its own, real files, real ImageJ, good input and bad."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fibsem_ij import files
+from fibsem_ij.volume import Labels, Volume
+
+RNG = np.random.default_rng(3)
+CELLS = Labels(np.kron(RNG.integers(0, 9, (4, 6, 7)), np.ones((1, 9, 9))).astype(np.uint32), (10, 5, 5), ("0001", "0002", "0010", "0011"))
+
+
+def fibsem(*argv: object, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "fibsem_ij", *map(str, argv)], cwd=folder, capture_output=True, text=True,
+                          timeout=150, encoding="utf-8")
+    assert done.returncode == code, f"{argv}: code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("form", [".tif", ".zarr", ".npy", ".mrc", ""])
+def test_labels_to_rois_and_back(tmp_path: Path, form: str) -> None:
+    files.write(tmp_path / f"cells{form}", CELLS)
+    told = json.loads(fibsem("labels", "to-rois", f"cells{form}", "rois.zip", "--json", folder=tmp_path).stdout)
+    assert told["rois"] == sum(len(np.unique(plane)) - (plane == 0).any() for plane in CELLS.data)
+    fibsem("labels", "from-rois", "rois.zip", f"back{form}", "--like", f"cells{form}", folder=tmp_path)
+    back = files.read_labels(tmp_path / f"back{form}")
+    assert np.array_equal(np.asarray(back), CELLS.data)
+    assert (back.voxel_nm, back.names) == (CELLS.voxel_nm, CELLS.names)
+
+
+def test_labels_to_imagej(tmp_path: Path) -> None:
+    files.write(tmp_path / "cells.zarr", CELLS)
+    fibsem("labels", "to-imagej", "cells.zarr", "cells.tif", folder=tmp_path)
+    assert np.array_equal(np.asarray(files.read_labels(tmp_path / "cells.tif")), CELLS.data)
+    fibsem("labels", "to-imagej", "cells.zarr", "other.tif", "--voxel-nm", "8,4,4", folder=tmp_path)
+    assert files.read(tmp_path / "other.tif").voxel_nm == pytest.approx((8, 4, 4))
+
+
+def test_progress_is_one_json_object_a_line(tmp_path: Path) -> None:
+    files.write(tmp_path / "cells.tif", CELLS)
+    lines = fibsem("labels", "to-rois", "cells.tif", "rois.zip", "--progress", "json", folder=tmp_path).stderr.splitlines()
+    assert [json.loads(line) for line in lines] == [{"stage": "to-rois", "done": z + 1, "total": 4} for z in range(4)]
+
+
+def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
+    files.write(tmp_path / "cells.tif", CELLS)
+    whole = (tmp_path / "cells.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.tif").write_bytes(b"")
+    (tmp_path / "text.zip").write_text("no zip", encoding="utf-8")
+    (tmp_path / "bad.ijm").write_text("run('No Such Command');", encoding="utf-8")
+    files.write(tmp_path / "grey.tif", Volume(np.full((2, 5, 5), 0.5, np.float32)))
+    for argv, says in [
+        (("labels", "to-rois", "missing.tif", "r.zip"), "missing.tif"),
+        (("labels", "to-rois", "cut.tif", "r.zip"), "cut.tif"),
+        (("labels", "to-rois", "empty.tif", "r.zip"), "empty"),
+        (("labels", "to-rois", "grey.tif", "r.zip"), "expected whole"),
+        (("labels", "to-imagej", "cells.tif", "out.png"), ".tif"),
+        (("labels", "to-imagej", "cells.tif", "out.tif", "--voxel-nm", "4,4"), "4,4"),
+        (("labels", "from-rois", "text.zip", "o.tif", "--like", "cells.tif"), "text.zip"),
+        (("fiji", "script", "x.groovy", "novalue"), "key=value"),
+        (("fiji", "macro", "bad.ijm"), "No Such Command"),
+        (("demo", "."), "empty folder"),
+        (("nothing",), "nothing"),
+    ]:
+        told = fibsem(*argv, folder=tmp_path, code=2).stderr.strip()
+        assert says in told, f"{argv} says {told!r}"
+        assert argv[0] == "nothing" or len(told.splitlines()) == 1, told
+    assert not list(tmp_path.glob("r.zip")), "a failed command leaves nothing"
+
+
+@pytest.mark.timeout(200)
+def test_macro_and_script(tmp_path: Path) -> None:
+    (tmp_path / "add.ijm").write_text("return '' + (1 + parseInt(getArgument()));", encoding="utf-8")
+    assert fibsem("fiji", "macro", "add.ijm", "41", folder=tmp_path).stdout == "42\n"
+    (tmp_path / "add.groovy").write_text("#@ Integer number\n#@output Integer sum\nsum = number + 1\n", encoding="utf-8")
+    assert json.loads(fibsem("fiji", "script", "add.groovy", "number=41", "--json", folder=tmp_path).stdout) == {"sum": 42}
+
+
+@pytest.mark.timeout(200)
+def test_the_demo_shows_something(tmp_path: Path) -> None:
+    told = json.loads(fibsem("demo", "new", "--json", folder=tmp_path).stdout)
+    assert all(told["compared"].values())
+    assert told["measured"] > 10
+    for name in ("overview.png", "imagej.png"):
+        picture = np.asarray(Image.open(tmp_path / "new" / "pictures" / name).convert("RGB"))
+        assert picture.std() > 25, f"{name} is blank"
+        assert (np.ptp(picture, axis=-1) > 60).mean() > 0.01, f"{name} has no colour"
+    assert len(files.read(tmp_path / "new" / "raw.tif")) == told["slices"]
+    fibsem("demo", "new", folder=tmp_path, code=2)
+
+
+@pytest.mark.timeout(200)
+def test_the_doctor_tells_what_works(tmp_path: Path) -> None:
+    found = {f["what"]: f for f in json.loads(fibsem("doctor", "--json", folder=tmp_path).stdout)}
+    assert {"Python", "torch", "Java", "ImageJ", "Fiji", "ImageJ windows"} <= set(found)
+    assert found["ImageJ"]["ok"], found["ImageJ"]
+    assert "0.500" in found["ImageJ"]["found"], "it made ImageJ blur a ramp"
+    told = fibsem("doctor", "--home", "nowhere", folder=tmp_path, code=1).stdout
+    assert "nowhere" in told.replace("\n", "")
