@@ -26,15 +26,12 @@ from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.segmentation import watershed
 from sklearn.ensemble import RandomForestClassifier
 
+from fibsem_ij.arrays.scores import dice, object_dice, overlaps
 from fibsem_ij.phantom import CLASSES, REGIMES, Phantom, make
 from fibsem_ij.phantom.cells import told_apart
 
 NUCLEOLUS = next(number for number, name in CLASSES.items() if name == "nucleolus")
 Bool = npt.NDArray[np.bool_]
-
-
-def dice(a: Bool, b: Bool) -> float:
-    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
 
 
 def drawn(phantom: Phantom, zs: list[int]) -> tuple[npt.NDArray[np.uint8], Bool]:
@@ -88,14 +85,7 @@ def forest(phantom: Phantom, zs: list[int], rng: np.random.Generator, *, told: b
 
 def per_cell(found: npt.NDArray[np.int32], cells: npt.NDArray[np.uint16]) -> float:
     """Mean over true cells of the Dice with the region that overlaps best."""
-    width = int(found.max()) + 1
-    pairs, overlap = np.unique(cells.astype(np.int64).ravel() * width + found.ravel(), return_counts=True)
-    a, b = np.bincount(cells.ravel()), np.bincount(found.ravel())
-    best: dict[int, float] = {}
-    for cell, region, n in zip(pairs // width, pairs % width, overlap, strict=True):
-        if cell and region:
-            best[int(cell)] = max(best.get(int(cell), 0.0), float(2 * n / (a[cell] + b[region])))
-    return float(np.mean([best.get(int(c), 0.0) for c in np.flatnonzero(a[1:]) + 1]))
+    return float(object_dice(overlaps(found, cells))[1].mean())
 
 
 def watersheds(cells: npt.NDArray[np.uint16]) -> tuple[float, float, float]:

@@ -24,7 +24,8 @@ def test_conda_lists_what_pyproject_lists() -> None:
 
 def test_every_runtime_dependency_is_used() -> None:
     """A dependency that no source file names is one that users install for nothing."""
-    named = {"opencv-python-headless": "cv2", "pyimagej": "imagej", "jpype1": "jpype", "pillow": "PIL"}
+    named = {"connected-components-3d": "cc3d", "opencv-python-headless": "cv2", "pyimagej": "imagej", "jpype1": "jpype",
+             "pillow": "PIL"}
     promised = {"scikit-image"}  # users of 0.1 are told that it is there; measures and segmentation stand on it
     source = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "fibsem_ij").rglob("*.py"))
     for requirement in PYPROJECT["project"]["dependencies"]:
