@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
-                  pretty_exceptions_enable=False)
+                  rich_markup_mode=None, pretty_exceptions_enable=False)
 labels_app = typer.Typer(help="Label images and ROI sets, each into the other. No Java needed.", no_args_is_help=True)
 fiji_app = typer.Typer(help="Run macros and scripts in ImageJ or Fiji.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
