@@ -31,7 +31,8 @@ Slice = npt.NDArray[Any]  # (y, x)
 Lay = Callable[[int, Slice], None]  # lays slice z into a staging slice
 
 _HEAP_SHARE = 0.6  # of the free heap that one stack may take; ImageJ needs room to work on it
-_LITTER_BYTES = 32 << 20
+_COLLECT_EVERY = 16 << 20  # bytes sent in small stacks, after which Java is asked to collect garbage
+_LEFT_TO_JAVA = 64 << 20  # bytes; a stack above this collects for itself, and would cross at half the rate
 _THREADS_FROM = 16 << 20  # bytes; a smaller stack crosses faster on one thread
 _RUNS = 16  # a large stack is handed to the threads in so many runs of slices
 
@@ -173,10 +174,10 @@ class _Litter:
     def add(self, nbytes: int) -> None:
         from jpype import JClass
 
-        if nbytes > _LITTER_BYTES:
+        if nbytes > _LEFT_TO_JAVA:
             return
         self._since += nbytes
-        if self._since > _LITTER_BYTES:
+        if self._since > _COLLECT_EVERY:
             JClass("java.lang.System").gc()
             self._since = 0
 
