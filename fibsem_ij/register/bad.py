@@ -1,0 +1,166 @@
+"""Slices that are not to be trusted: blank, half blank, saturated, faded, defocused, duplicated, of another field.
+
+Two kinds of evidence, both relative to the slice's neighbours, so that a stack that is all noise or all resin is not
+all bad:
+
+- what a slice is by itself (`look`): its contrast, its detail, its share of pixels at an end of the scale;
+- what it shares with its neighbours after a fit (`likeness`, correlation block by block): where the neighbours of a slice
+  resemble each other across it and it resembles none of them, the slice has lost that block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from fibsem_ij.register.models import Frame, Matrix
+
+if TYPE_CHECKING:
+    from fibsem_ij.register.pairs import Pair
+
+THUMBNAIL = 128  # px, the shorter side
+BLOCKS = 8  # along the shorter side
+_NEAR = 4  # slices to each side that say what is usual
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a slice is bad. Ratios are to the median of the neighbours."""
+
+    contrast: float = 0.3  # blank, faded
+    detail: float = 0.45  # defocused
+    saturated: float = 0.25  # more of the slice at an end of the scale than usual
+    same: float = 0.1  # duplicated: this much of the usual difference to the slice before
+    usual_likeness: float = 0.25  # a block in which the neighbours resemble each other at least so much ...
+    lost_likeness: float = 0.4  # ... is lost where the slice has less than this part of it
+    lost_share: float = 0.2  # of the blocks that can tell
+    longest_stray: int = 4  # slices in a row that resemble only each other; more of them are a part of the stack
+
+
+@dataclass(frozen=True)
+class Look:
+    contrast: float
+    detail: float
+    saturated: float
+    change: float  # mean difference to the slice before; inf for the first
+
+
+def thumbnail(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """The slice at about THUMBNAIL pixels, averaged, float32."""
+    ratio = max(1.0, min(image.shape) / THUMBNAIL)
+    size = (max(1, round(image.shape[1] / ratio)), max(1, round(image.shape[0] / ratio)))
+    small: npt.NDArray[np.float32] = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def look(slab: npt.NDArray[Any], z: int) -> Look:
+    """A slice between its neighbours (3, y, x) -> what it is by itself."""
+    if slab.dtype.kind == "f" and not np.isfinite(slab[1]).all():
+        raise ValueError("expected finite grey values, got NaN or infinity; fill them first, a constant border is known as such")
+    small = thumbnail(slab[1])
+    band = cv2.GaussianBlur(small, (0, 0), 1.0) - cv2.GaussianBlur(small, (0, 0), 2.0)
+    some = slab[1][::3, ::3]
+    ends = max(float(np.mean(some == end)) for end in (some.min(), some.max()))
+    change = float("inf") if z == 0 else float(np.abs(slab[1][::3, ::3].astype(np.float32) - slab[0][::3, ::3]).mean())
+    low, high = np.percentile(cv2.GaussianBlur(small, (0, 0), 1.0), (5, 95))
+    return Look(float(high - low), float(band.std()), ends, change)
+
+
+def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
+    """Slice -> why it is bad; of two slices or more."""
+    table = np.array([(v.contrast, v.detail, v.saturated, v.change) for v in looks])
+    table[0, 3] = table[1, 3]  # the first slice has none before it
+    found = {}
+    for z, (contrast, detail, saturated, change) in enumerate(table):
+        near = [k for k in range(max(0, z - _NEAR), min(len(table), z + _NEAR + 1)) if k != z]
+        if len(near) < 2:
+            continue
+        usual = np.median(table[near], 0)
+        if contrast <= limits.contrast * usual[0]:
+            found[z] = "blank or faded"
+        elif saturated > usual[2] + limits.saturated:
+            found[z] = "half blank or saturated"
+        elif z and change <= limits.same * usual[3]:
+            found[z] = "duplicated"
+        elif detail <= limits.detail * usual[1]:
+            found[z] = "defocused"
+    return found
+
+
+def likeness(fixed: npt.NDArray[np.float32], moving: npt.NDArray[np.float32], matrix: Matrix, frame: Frame) -> npt.NDArray[np.float32]:
+    """Correlation of two thumbnails, block by block, after the fit: (blocks,)."""
+    ratio = np.array([frame.shape[1] / fixed.shape[1], frame.shape[0] / fixed.shape[0]])
+    at = matrix[:2].copy()
+    # NB: thumbnails are averaged, so their pixel x lies at ratio * (x + 0.5) - 0.5 of the slice.
+    at[:, 2] = (matrix[:2, :2] @ (ratio / 2 - 0.5) + matrix[:2, 2] + 0.5) / ratio - 0.5
+    at[:, :2] *= ratio / ratio[:, None]
+    warped = cv2.warpAffine(moving, at, fixed.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    side = max(2, min(fixed.shape) // BLOCKS)
+    rows, cols = fixed.shape[0] // side, fixed.shape[1] // side
+    a, b = (v[:rows * side, :cols * side].reshape(rows, side, cols, side).swapaxes(1, 2).reshape(rows * cols, -1) for v in (fixed, warped))
+    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    both: npt.NDArray[np.float32] = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1) + 1e-3)
+    return both
+
+
+def by_likeness(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, limits: Limits) -> dict[int, str]:
+    """Slice -> why it is bad: it resembles none of its neighbours where those resemble each other.
+
+    Beside a bad slice a good one has lost something too, so of slices that share a pair only the worst is named; ask
+    again without it.
+    """
+    of = _by_slice(pairs, good)
+    share = {}
+    for i, z in enumerate(good):
+        others = [pair for k in good[max(0, i - 3):i + 4] for pair in of[k] if z not in (pair.fixed, pair.moving)]
+        share[z] = _lost_share(np.max([pair.likeness for pair in of[z]], 0), others, limits) if of[z] else 1.0
+    rank = {z: (share[z], len(of[z])) for z in good}
+    worst = [z for z in good if share[z] > limits.lost_share and all(rank[z] >= max(rank[p.fixed], rank[p.moving]) for p in of[z])]
+    return {z: "unlike its neighbours" if share[z] > 0.75 else "part unlike its neighbours" for z in worst}
+
+
+def by_company(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, limits: Limits) -> dict[int, str]:
+    """Slice -> why it is bad: it is of a few that resemble each other and nothing around them (another field).
+
+    Only the smallest such group is named: without it, new pairs may join the others.
+    """
+    of = _by_slice(pairs, good)
+    at = {z: i for i, z in enumerate(good)}
+    alike = []
+    for pair in pairs.values():
+        i = at[pair.fixed]
+        near = [other for k in good[max(0, i - 4):i + 5] for other in of[k] if other is not pair]
+        if _lost_share(pair.likeness, near, limits) <= 0.5:
+            alike.append((at[pair.fixed], at[pair.moving]))
+    ends = np.array(alike, int).reshape(-1, 2)
+    group = connected_components(coo_array((np.ones(len(ends)), ends.T), shape=(len(good), len(good))), directed=False)[1]
+    sizes = np.bincount(group)
+    smallest = int(sizes.argmin())
+    if len(sizes) == 1 or sizes[smallest] > limits.longest_stray:
+        return {}
+    return dict.fromkeys(np.array(good)[group == smallest].tolist(), "of another field")
+
+
+def _by_slice(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int]) -> dict[int, list[Pair]]:
+    of: dict[int, list[Pair]] = {z: [] for z in good}
+    for pair in pairs.values():
+        of[pair.fixed].append(pair)
+        of[pair.moving].append(pair)
+    return of
+
+
+def _lost_share(likeness: npt.NDArray[np.float32], others: Sequence[Pair], limits: Limits) -> float:
+    """Of the blocks in which the others are alike, the share in which this likeness is far below theirs."""
+    if len(others) < 2:
+        return 0.0
+    usual = np.median([pair.likeness for pair in others], 0)
+    telling = usual > limits.usual_likeness
+    lost = np.count_nonzero(telling & (likeness < limits.lost_likeness * usual))
+    return lost / np.count_nonzero(telling) if lost > 2 else 0.0

@@ -1,0 +1,96 @@
+"""From a stack to its transforms: leave out what is bad, fit pairs, leave out what resembles nothing, solve, bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from fibsem_ij.arrays.contrast import equalise
+from fibsem_ij.arrays.slices import map_slices
+from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, look
+from fibsem_ij.register.models import Frame
+from fibsem_ij.register.options import Options
+from fibsem_ij.register.pairs import Aligner, Pair, Step, fit_pairs, steps
+from fibsem_ij.register.sift import Sift
+from fibsem_ij.register.stack import bridge, consistent, solve, without_trend
+from fibsem_ij.register.turboreg import TurboReg
+from fibsem_ij.register.warp import on_canvas
+from fibsem_ij.volume import ArrayLike, Transforms
+
+Progress = Callable[[int, int], None]
+DUPLICATED = "duplicated"
+
+
+def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = None, progress: Progress | None = None) -> Transforms:
+    if len(src.shape) != 3 or src.shape[0] < 2:
+        raise ValueError(f"expected a stack (z, y, x) of at least two slices, got shape {tuple(src.shape)}; there is nothing to align")
+    options.named(src.shape[0])
+    frame = Frame((src.shape[1], src.shape[2]))
+    why = look_at(src, executor=executor, progress=progress) | dict.fromkeys(options.bad, "given")
+    pairs, good = _trusted_pairs(src, why, options, executor, progress)
+    matrices = solve(consistent(list(pairs.values()), frame=frame), good, model=options.model, frame=frame, anchors=options.anchors)
+    if options.keep_trend:
+        matrices = without_trend(matrices, slices=options.trend_slices, model=options.model, frame=frame)
+    every = bridge(matrices, good, src.shape[0], model=options.model, frame=frame)
+    for z in sorted(z for z, reason in why.items() if reason == DUPLICATED):
+        every[z] = every[z - 1]  # it is the slice before once more, so it lies where that lies
+    if not options.anchors:
+        every = every @ np.linalg.inv(every[good[0] if options.reference is None else options.reference])
+        every[:, 2] = (0, 0, 1)
+    fitted = Transforms(every, frame.shape, options.model, getattr(src, "voxel_nm", None), _spread(pairs, good, src.shape[0]),
+                        tuple(z for z in range(src.shape[0]) if z not in set(good)))
+    return on_canvas(fitted, canvas=options.canvas, shape=frame.shape)
+
+
+def look_at(src: ArrayLike, *, executor: Executor | None = None, progress: Progress | None = None) -> dict[int, str]:
+    """Slices that are bad by themselves, and why."""
+    looks: dict[int, Look] = {}
+    map_slices(look, src, looks, executor=executor, neighbours=1, progress=progress)
+    return by_looks([looks[z] for z in range(src.shape[0])], limits=Limits())
+
+
+def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, executor: Executor | None,
+                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int]]:
+    """The pairs of the good slices. Each slice that turns out bad makes new neighbours, so this goes on until none does."""
+    fit_more = partial(fit_pairs, src, aligner=_aligner(options), model=options.model, seed=options.seed,
+                       contrast=equalise if options.contrast == "equalise" else None, executor=executor, progress=progress)
+    good = [z for z in range(src.shape[0]) if z not in why]
+    tried: set[Step] = set()
+    pairs: dict[Step, Pair] = {}
+    while True:
+        wanted = set(steps(good, reach=options.reach))
+        pairs.update(fit_more(wanted - tried))
+        tried |= wanted
+        used = {step: pair for step, pair in sorted(pairs.items()) if step in wanted}
+        if not used:
+            raise ValueError(f"expected at least two slices that resemble each other, got none among {len(good)}; "
+                             "look at the stack: it is blank, out of order, or of another kind")
+        lost = by_likeness(used, good, limits=Limits()) or by_company(used, good, limits=Limits())
+        if not lost:
+            return used, good
+        good = [z for z in good if z not in lost]
+
+
+def _aligner(options: Options) -> Aligner:
+    if options.aligner == "turboreg":
+        return TurboReg(options.model, options.runs)
+    if options.aligner == "sift":
+        return Sift(options.model, options.runs)
+    assert callable(options.aligner)
+    return options.aligner
+
+
+def _spread(pairs: Mapping[Step, Pair], good: Sequence[int], depth: int) -> npt.NDArray[np.float64]:
+    """Of each slice: the mean spread of its pairs with its nearest neighbours; of a bad one: between its neighbours'."""
+    nearest: dict[int, dict[int, float]] = {z: {} for z in good}
+    for (fixed, moving), pair in pairs.items():
+        nearest[fixed][moving] = nearest[moving][fixed] = pair.spread_px
+    of_good = []
+    for z, spreads in nearest.items():
+        closest = min(abs(other - z) for other in spreads)
+        of_good.append(np.mean([spread for other, spread in spreads.items() if abs(other - z) == closest]))
+    return np.asarray(np.interp(np.arange(depth), good, of_good))

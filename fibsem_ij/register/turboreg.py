@@ -1,0 +1,137 @@
+"""Stochastic TurboReg: our own estimator of the motion between two slices.
+
+Written from Thevenaz, Ruttimann and Unser 1998 ("A pyramid approach to subpixel registration based on intensity":
+coarse to fine, damped Gauss-Newton on the grey values) and Baker and Matthews 2004 (inverse compositional: what depends
+on the fixed slice alone is computed once; part 3: gain and offset as free parameters, removed by their Schur complement).
+
+- Each tile has its own gain and offset: charging, fading and shading cost nothing.
+- The gain doubles as trust: in resin the grey values of one slice do not foretell the other's, the gain falls to 0, and
+  the tile has no say.
+- Residuals are weighted (Cauchy), so that an organelle that moved or a scratch pulls little.
+- The normal equations are sums over tiles. A stochastic run takes a random half of the tiles: once the tiles are summed,
+  25 runs are 25 small solves. Halves are the right size: the s.d. of the mean of a random half about the mean of all is
+  the standard error of the mean of all, so the spread of the runs is the uncertainty of the registration.
+- Steps are damped (Levenberg) in units of what the shift is known to: a direction that the slices say little about
+  (the stretch of a slice that is resin but for one corner) stays near its start instead of running away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fibsem_ij.register.models import Frame, Index, Matrix, basis, project
+from fibsem_ij.register.phase import start
+from fibsem_ij.register.pyramid import SENTINEL, Float, Pyramid, Sampling, prepare
+
+_CAUCHY = 2.385  # 95 % efficiency on Gaussian residuals
+_LARGEST_GAIN = 4.0
+_INTERPOLATION = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+@dataclass(frozen=True)
+class TurboReg:
+    """An aligner: (fixed, moving, *, rng) -> matrices (runs, 3, 3), fixed pixel -> moving pixel."""
+
+    model: str = "affine"
+    runs: int = 25
+    iterations: tuple[int, ...] = (1, 2, 3, 4)  # finest level first, where one step is left to do; the last serves all coarser levels
+    damping: float = 0.02
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def prepare(self, image: npt.NDArray[np.generic]) -> Pyramid:
+        return prepare(image, sampling=self.sampling)
+
+    def __call__(self, fixed: Pyramid | npt.NDArray[np.generic], moving: Pyramid | npt.NDArray[np.generic], *,
+                 rng: np.random.Generator) -> Matrix:
+        fixed = fixed if isinstance(fixed, Pyramid) else self.prepare(fixed)
+        moving = moving if isinstance(moving, Pyramid) else self.prepare(moving)
+        frame = fixed.frame
+        matrix = np.eye(3)
+        matrix[:2, 2] = start(fixed, moving)
+        light = np.tile([1.0, 0.0], (len(fixed.levels[0].where), 1))  # gain, offset of each tile
+        for n in reversed(range(len(fixed.levels))):
+            for _ in range(self.iterations[min(n, len(self.iterations) - 1)]):
+                sums = _normal_equations(fixed, moving, matrix, n, light)
+                step = _solve(sums, np.ones((1, len(light))), self.model, self.damping)
+                matrix = _compose(matrix, step, self.model, frame)[0]
+        return _compose(matrix, _solve(sums, _halves(fixed.block, self.runs, rng), self.model, self.damping) - step,
+                        self.model, frame)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Normal equations of each tile: squares (tiles, 6, 6) and products (tiles, 6)."""
+
+    squares: Matrix
+    products: Matrix
+
+
+def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, light: Matrix) -> _Sums:
+    """The tiles' say on the next step; `light` is brought up to date.
+
+    Weights enter the products pixel by pixel and the squares as the tile's mean weight: the fixed point is the same,
+    and all squares come ready with the slice.
+    """
+    still, moved = fixed.levels[n], moving.levels[n].moving
+    at_level = matrix[:2].copy()
+    at_level[:, 2] /= 2**n
+    warped = cv2.warpAffine(moved, at_level, (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
+                            borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL)
+    gain, offset = light.T[:, :, None].astype(np.float32)
+    residual = warped.take(still.where)  # (tiles, n)
+    residual -= gain * still.columns[:, 2]
+    residual -= offset
+    weight = _cauchy(residual)
+    residual *= weight
+    trust = weight.mean(1, dtype=np.float64) + 1e-6
+    products = (still.columns @ residual[:, :, None])[:, :, 0].astype(np.float64)  # (tiles, 4)
+    light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
+    np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
+    gain = light[:, 0]
+    reduced = products[:, None, :2] - products[:, None, 2:] @ still.lift  # (tiles, 1, 2)
+    return _Sums(still.squares * (trust * gain**2)[:, None, None], (reduced @ fixed.lever)[:, 0] * gain[:, None])
+
+
+def _cauchy(residual: Float) -> Float:
+    """Weights by the residuals' own scale; about 0 where the moving slice has no picture."""
+    size = np.abs(residual[:, ::23])
+    scale = 1.4826 * float(np.median(size)) + 1e-6
+    weight = residual * np.float32(1 / (_CAUCHY * scale))
+    np.square(weight, out=weight)
+    weight += 1
+    np.reciprocal(weight, out=weight)
+    return weight
+
+
+def _solve(sums: _Sums, votes: Matrix, model: str, damping: float) -> Matrix:
+    """Votes of the tiles (runs, tiles) -> six numbers of the step (runs, 6)."""
+    free = basis(model)
+    squares = free.T @ (votes @ sums.squares.reshape(len(sums.squares), 36)).reshape(-1, 6, 6) @ free
+    products = votes @ sums.products @ free
+    size = damping * (squares[:, 0, 0] + squares[:, 1, 1]) / 2 + 1e-9
+    squares[:, 2:, 2:] += size[:, None, None] * np.eye(squares.shape[1] - 2)
+    squares[:, :2, :2] += 1e-4 * size[:, None, None] * np.eye(2)
+    steps: Matrix = np.linalg.solve(squares, products[:, :, None])[:, :, 0] @ free.T
+    return steps
+
+
+def _compose(matrix: Matrix, steps: Matrix, model: str, frame: Frame) -> Matrix:
+    """Inverse compositional: matrix @ step**-1, kept in the model: (runs, 3, 3)."""
+    return project(matrix @ np.linalg.inv(frame.from_numbers(steps)), model=model, frame=frame)
+
+
+def _halves(block: Index, runs: int, rng: np.random.Generator) -> Matrix:
+    """Each run's random half of the blocks, as votes of the tiles (runs, tiles). A single run takes them all.
+
+    Neighbouring tiles see the same cell and err together, so blocks are drawn, not tiles.
+    """
+    if runs == 1:
+        return np.ones((1, len(block)))
+    blocks = int(block.max()) + 1
+    order = rng.permuted(np.tile(np.arange(blocks), (runs, 1)), axis=1)
+    votes: Matrix = (order < (blocks + 1) // 2).astype(np.float64)[:, block]
+    return votes

@@ -1,0 +1,182 @@
+"""The room as a whole, on the phantom's hard cases, with truth and tolerance."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from scene import jitter, moved
+
+from fibsem_ij import phantom, register
+from fibsem_ij.volume import Transforms, Volume
+
+QUIET = replace(phantom.Options(), curtain=0.0, charging=0.0, brightness_sd=0.0, jumps=0.0, blank=0.0, half_blank=0.0, defocused=0.0,
+                duplicate=0.0)
+HARD = {
+    "quiet": (QUIET, 0.35, 2.5),
+    "resin": (replace(QUIET, kept=0.3, grow_px=2.0), 0.6, 3.5),
+    "noise": (replace(QUIET, electron_grey=4.0, read_sd=25.0), 0.5, 3.0),
+    "curtains": (replace(QUIET, curtain=0.08), 0.4, 2.5),
+    "charging": (replace(QUIET, charging=1.0), 0.4, 2.5),
+    "jumps": (replace(QUIET, jumps=0.5, brightness_sd=8.0), 0.4, 2.5),
+    "bad slices": (replace(QUIET, blank=0.1, half_blank=0.1, defocused=0.1, duplicate=0.1), 0.6, 3.0),
+}
+
+
+@cache
+def hard(name):
+    return phantom.make((16, 224, 224), seed=5, options=HARD[name][0])
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_the_hard_cases(name):
+    _, pair_px, drift_px = HARD[name]
+    scene = hard(name)
+    fitted = register.fit(scene.raw)
+    scores = register.score(fitted, scene.drift, shape=scene.raw.shape[1:])
+    assert scores["pair_px"] < pair_px
+    assert scores["drift_px"] < drift_px
+    must = {z for z, kind in scene.bad.items() if kind in ("blank", "half_blank")}
+    assert must <= set(fitted.bad) <= set(scene.bad)
+
+
+def small_stack(depth=14):
+    truth = jitter(depth)
+    return np.stack([moved(m, noise=8, noise_seed=z) for z, m in enumerate(truth)]), Transforms(truth, (256, 256))
+
+
+def spoil(slices, z, kind):
+    rng = np.random.default_rng(z)
+    if kind == "blank":
+        slices[z] = 0
+    elif kind == "noise":
+        slices[z] = np.clip(rng.normal(120, 10, slices[z].shape), 0, 255)
+    elif kind == "half blank":
+        slices[z, 128:] = 255
+    elif kind == "half noise":
+        slices[z, :, 128:] = np.clip(rng.normal(120, 10, (256, 128)), 0, 255)
+    elif kind == "saturated":
+        slices[z] = np.clip(slices[z].astype(int) * 3, 0, 255)
+    elif kind == "faded":
+        slices[z] = slices[z] // 10 + 100
+    elif kind == "defocused":
+        slices[z] = cv2.GaussianBlur(slices[z], (0, 0), 6)
+    elif kind == "duplicated":
+        slices[z] = slices[z - 1]
+    elif kind == "another field":
+        slices[z] = moved(np.eye(3), seed=9)
+
+
+KINDS = ("blank", "noise", "half blank", "half noise", "saturated", "faded", "defocused", "duplicated", "another field")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_slices_are_found_and_move_nothing(kind):
+    slices, truth = small_stack()
+    for z in (4, 9, 10):
+        spoil(slices, z, kind)
+    fitted = register.fit(slices)
+    expected = {4, 9} if kind == "duplicated" else {4, 9, 10}
+    assert expected <= set(fitted.bad) <= {4, 9, 10}
+    scores = register.score(fitted, truth)
+    assert scores["pair_px"] < 0.25
+    assert scores["drift_px"] < 0.4
+
+
+def test_a_duplicate_lies_where_its_twin_lies():
+    slices, _ = small_stack()
+    slices[6] = slices[5]
+    fitted = register.fit(slices)
+    np.testing.assert_array_equal(fitted.matrices[6], fitted.matrices[5])
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_short_stacks(depth):
+    slices, truth = small_stack(depth)
+    fitted = register.fit(slices)
+    assert fitted.bad == ()
+    assert register.score(fitted, truth)["pair_px"] < 0.3
+
+
+def test_the_first_slice_may_be_bad():
+    slices, truth = small_stack()
+    slices[0] = 0
+    fitted = register.fit(slices)
+    assert fitted.bad == (0,)
+    np.testing.assert_allclose(fitted.matrices[1], np.eye(3), atol=1e-9)
+    assert register.score(fitted, truth)["drift_px"] < 0.4
+
+
+def test_the_same_seed_gives_the_same_matrices_on_any_workers():
+    slices, _ = small_stack()
+    serial = register.fit(slices)
+    with ThreadPoolExecutor(3) as threads:
+        threaded = register.fit(slices, executor=threads)
+    with ProcessPoolExecutor(2) as processes:
+        processed = register.fit(slices, executor=processes)
+    for other in (threaded, processed):
+        np.testing.assert_array_equal(serial.matrices, other.matrices)
+        np.testing.assert_array_equal(serial.spread_px, other.spread_px)
+    reseeded = register.fit(slices, options=register.Options(seed=2))
+    assert not np.array_equal(serial.matrices, reseeded.matrices)
+
+
+def test_aligning_brings_the_slices_together():
+    slices, _ = small_stack()
+    fitted = register.fit(Volume(slices, (4.0, 2.0, 2.0)), options=register.Options(canvas="crop"))
+    assert fitted.voxel_nm == (4.0, 2.0, 2.0)
+    out = register.apply(slices, fitted).astype(float)
+    before = slices[:, 16:-16, 16:-16].astype(float)
+    assert out.std(0).mean() < 0.55 * before.std(0).mean()
+
+
+@pytest.mark.parametrize("model", ["translation", "rigid", "similarity", "affine"])
+def test_models_and_the_reference(model):
+    slices, _ = small_stack(6)
+    fitted = register.fit(slices, options=register.Options(model=model, reference=3))
+    np.testing.assert_allclose(fitted.matrices[3], np.eye(3), atol=1e-9)
+    assert fitted.model == model
+
+
+def test_any_function_is_an_aligner():
+    slices, truth = small_stack(6)
+
+    def oracle(fixed, moving, *, rng):
+        i, j = (next(z for z in range(6) if np.array_equal(slices[z], image)) for image in (fixed, moving))
+        return (truth.matrices[j] @ np.linalg.inv(truth.matrices[i]))[None]
+
+    assert register.score(register.fit(slices, options=register.Options(aligner=oracle)), truth)["pair_px"] < 0.1
+
+
+def test_what_cannot_be_done_is_told():
+    slices, _ = small_stack(4)
+    with pytest.raises(ValueError, match="at least two slices"):
+        register.fit(slices[:1])
+    with pytest.raises(ValueError, match="resemble each other, got none"):
+        register.fit(slices, options=register.Options(aligner=lambda fixed, moving, *, rng: np.zeros((0, 3, 3))))
+    hole = slices.astype(np.float32)
+    hole[2, 5, 5] = np.nan
+    with pytest.raises(ValueError, match="slice 2: expected finite"):
+        register.fit(hole)
+    with pytest.raises(ValueError, match="count from 0"):
+        register.fit(slices, options=register.Options(reference=4))
+    for wrong in ({"model": "bspline"}, {"aligner": "surf"}, {"runs": 0}, {"canvas": "huge"}, {"anchors": {0: np.eye(2)}}):
+        with pytest.raises(ValueError, match="expected"):
+            register.Options(**wrong)
+
+
+def test_score_knows_truth_from_error_and_does_not_mind_where_the_stack_lies():
+    truth = Transforms(jitter(8), (256, 256))
+    elsewhere = replace(truth, matrices=truth.matrices @ jitter(1, seed=3)[0])
+    assert register.score(elsewhere, truth, shape=(256, 256))["worst_pair_px"] < 1e-9
+    off = truth.matrices.copy()
+    off[5:, 0, 2] += 2
+    scores = register.score(replace(truth, matrices=off), truth)
+    assert scores["drift_px"] == pytest.approx(2)
+    assert scores["pair_px"] == pytest.approx(2 / 7, rel=0.05)
+    with pytest.raises(ValueError, match="two stacks"):
+        register.score(truth, Transforms(jitter(5), (256, 256)))
