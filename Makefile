@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-DEMO   ?= demo
+DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: demo test env display lint clean
 
@@ -39,4 +39,4 @@ display:
 	   xvfb fontconfig libfreetype6 libxext6 libxi6 libxrender1 libxtst6; } >/dev/null 2>&1 || echo "Xvfb could not be installed"
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

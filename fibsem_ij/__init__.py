@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fibsem_ij.volume import Labels, Transforms, Volume
 
 __version__ = "0.1.0"
-__all__ = ["Labels", "Transforms", "Volume", "fiji", "files", "phantom", "render", "volume"]
+__all__ = ["Labels", "Transforms", "Volume", "fiji", "files", "phantom", "register", "render", "volume"]
 
 _NOUNS = ("Labels", "Transforms", "Volume")
 

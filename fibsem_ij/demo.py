@@ -1,18 +1,21 @@
 """`fibsem-ij demo FOLDER`: the house in one walk, on a phantom whose truth is known.
 
-A specimen is made and written to disk, its cells go to a real ImageJ as a label image and as a ROI set, ImageJ measures
-and draws them, and everything is read back and compared with what was sent. As the rooms come, their stages join here.
+A specimen is made, recorded by a microscope that drifts, and aligned again; its cells go to a real ImageJ as a label image
+and as a ROI set, ImageJ measures and draws them, and everything is read back and compared with what was sent. As the
+rooms come, their stages join here.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fibsem_ij import fiji, files, phantom, render
+from fibsem_ij import fiji, files, phantom, register, render
 from fibsem_ij.files import rois as roi_sets
 from fibsem_ij.files import tables, transforms
 from fibsem_ij.phantom import Phantom
@@ -39,19 +42,21 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None]) -> dict[str, An
     say("A specimen: cells that touch, filopodia, nuclei, mitochondria; then the microscope's drift, noise and faults")
     specimen = phantom.make(SHAPE, seed=seed)
     rois = _write(specimen, folder)
-    say(f"Written: raw.tif, labels.tif, rois.zip ({rois} ROIs), clean.zarr, labels.zarr, classes.zarr, transforms.json")
+    say(f"Written: raw.tif, labels.tif, rois.zip ({rois} ROIs), clean.zarr, labels.zarr, classes.zarr, drift.json")
+    aligned, moved = _align(specimen, folder)
+    say(f"Aligned: aligned.zarr, transforms.json; {moved['pair_px']:.2f} px a pair from the truth, bad slices found: {moved['bad']}")
     session = fiji.start()
     say(f"A real ImageJ {session.version} opens them")
     compared = _compare(specimen.cells, folder, session)
     z = _fullest(specimen)
     measured = _drawn_and_measured(specimen, folder, session, z)
-    picture = _pictures(specimen, folder / "pictures", z)
+    picture = _pictures(specimen, aligned, folder / "pictures", z)
     for what, same in compared.items():
         say(f"  {'the same' if same else 'DIFFERS '}  {what}")
     if not all(compared.values()):
         raise ValueError(f"expected everything back from ImageJ as it was sent, got {compared}; run fibsem-ij doctor")
     return {"folder": str(folder), "picture": str(picture), "slices": len(specimen.raw), "cells": len(_ids(specimen.cells)),
-            "rois": rois, "measured": measured, "imagej": session.version, "compared": compared}
+            "rois": rois, "measured": measured, "imagej": session.version, "compared": compared, "register": moved}
 
 
 def _write(specimen: Phantom, folder: Path) -> int:
@@ -60,8 +65,18 @@ def _write(specimen: Phantom, folder: Path) -> int:
     files.write(folder / "clean.zarr", specimen.clean)
     files.write(folder / "labels.zarr", specimen.cells)
     files.write(folder / "classes.zarr", specimen.classes)
-    transforms.write(folder / "transforms.json", specimen.drift)
+    transforms.write(folder / "drift.json", specimen.drift)
     return roi_sets.write(folder / "rois.zip", roi_sets.each_roi(specimen.cells))
+
+
+def _align(specimen: Phantom, folder: Path) -> tuple[Volume, dict[str, Any]]:
+    """The raw stack aligned, and how far from the true drift that is."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        fitted = register.fit(specimen.raw, executor=pool)
+        aligned = specimen.raw.with_data(register.apply(specimen.raw, fitted, executor=pool))
+    transforms.write(folder / "transforms.json", fitted)
+    files.write(folder / "aligned.zarr", aligned)
+    return aligned, {**register.score(fitted, specimen.drift), "bad": list(fitted.bad)}
 
 
 def _compare(cells: Labels, folder: Path, session: fiji.Session) -> dict[str, bool]:
@@ -103,18 +118,16 @@ def _ids(labels: Labels, z: int | None = None) -> Any:
     return np.setdiff1d(np.asarray(labels) if z is None else labels[z], [0])
 
 
-def _pictures(specimen: Phantom, folder: Path, z: int) -> Path:
+def _pictures(specimen: Phantom, aligned: Volume, folder: Path, z: int) -> Path:
     raw, clean, cells = specimen.raw, specimen.clean, specimen.cells
     row = raw.shape[1] // 2
     organelles = np.where(specimen.classes[z] > 1, specimen.classes[z], 0)  # resin and cytoplasm stay grey
-    faults = [(k, kind) for k, kind in specimen.bad.items() if kind != "blank"][:3]
     sheet = render.sheet([
         (f"slice {raw.names[z]} as the microscope gives it", render.grey(raw[z])),
         ("what is there: membranes and organelles", render.overlay(clean[z], organelles, fill=0.5)),
         (f"its {len(_ids(cells, z))} cells, in ImageJ's colours", render.overlay(clean[z], cells[z])),
         ("along z: drift, charging, faults", render.grey(render.reslice(raw, y=row))),
-        ("along z: the truth", render.grey(render.reslice(clean, y=row))),
-        ("along z: the cells", render.overlay(render.reslice(clean, y=row), render.reslice(cells, y=row))),
-        *((f"slice {raw.names[k]}: {kind.replace('_', ' ')}", render.grey(raw[k], like=raw[z])) for k, kind in faults),
+        ("along z: aligned", render.grey(render.reslice(aligned, y=row))),
+        ("along z: the truth and its cells", render.overlay(render.reslice(clean, y=row), render.reslice(cells, y=row))),
     ], title=f"fibsem_ij demo: {len(raw)} slices, {len(_ids(cells))} cells, {len(specimen.bad)} bad slices")
     return render.save(folder / "overview.png", sheet)

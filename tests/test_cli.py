@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibsem_ij import files
-from fibsem_ij.volume import Labels, Volume
+from fibsem_ij import files, phantom
+from fibsem_ij.files import transforms
+from fibsem_ij.volume import Labels, Transforms, Volume
 
 RNG = np.random.default_rng(3)
 CELLS = Labels(np.kron(RNG.integers(0, 9, (4, 6, 7)), np.ones((1, 9, 9))).astype(np.uint32), (10, 5, 5), ("0001", "0002", "0010", "0011"))
@@ -51,6 +52,46 @@ def test_progress_is_one_json_object_a_line(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [{"stage": "to-rois", "done": z + 1, "total": 4} for z in range(4)]
 
 
+@pytest.fixture(scope="module")
+def drifting() -> phantom.Phantom:
+    return phantom.make((10, 128, 160), seed=2, options=phantom.Options(blank=0, half_blank=0, defocused=0, duplicate=0))
+
+
+@pytest.mark.timeout(120)
+def test_register_from_end_to_end(tmp_path: Path, drifting: phantom.Phantom) -> None:
+    """A stack, its labels and its ROI set, aligned by the same transforms; two runs on any number of workers are the same."""
+    files.write(tmp_path / "raw", drifting.raw)
+    transforms.write(tmp_path / "truth.json", drifting.drift)
+    told = json.loads(fibsem("register", "fit", "raw", "t.json", "--model", "affine", "--json", folder=tmp_path).stdout)
+    assert told["bad"] == []
+    fibsem("register", "fit", "raw", "again.json", "--workers", "1", folder=tmp_path)
+    assert (tmp_path / "t.json").read_bytes() == (tmp_path / "again.json").read_bytes()
+    score = json.loads(fibsem("register", "score", "t.json", "truth.json", "--json", folder=tmp_path).stdout)
+    assert score["pair_px"] < 0.6
+    fibsem("register", "apply", "raw", "t.json", "aligned.tif", folder=tmp_path)
+    aligned = files.read(tmp_path / "aligned.tif")
+    assert (aligned.shape, aligned.names) == (drifting.raw.shape, drifting.raw.names)
+    assert aligned.voxel_nm == pytest.approx(drifting.raw.voxel_nm)
+    middle = np.s_[:, 30:-30, 30:-30]
+    before, after = (np.corrcoef(np.asarray(v)[middle].ravel(), np.asarray(drifting.clean)[middle].ravel())[0, 1] for v in (drifting.raw, aligned))
+    assert after > before + 0.1
+
+
+@pytest.mark.timeout(120)
+def test_labels_and_rois_move_alike(tmp_path: Path) -> None:
+    matrices = np.tile(np.eye(3), (4, 1, 1))
+    matrices[:, :2, 2] = [(0, 0), (3, -2), (-4, 5), (1, 1)]
+    transforms.write(tmp_path / "t.json", Transforms(matrices, CELLS.shape[1:]))
+    files.write(tmp_path / "cells.tif", CELLS)
+    fibsem("labels", "to-rois", "cells.tif", "cells.zip", folder=tmp_path)
+    fibsem("register", "apply", "cells.tif", "t.json", "moved.tif", "--labels", folder=tmp_path)
+    fibsem("register", "apply", "cells.zip", "t.json", "moved.zip", folder=tmp_path)
+    fibsem("labels", "from-rois", "moved.zip", "drawn.tif", "--like", "moved.tif", folder=tmp_path)
+    moved = np.asarray(files.read_labels(tmp_path / "moved.tif"))
+    assert np.array_equal(moved, np.asarray(files.read_labels(tmp_path / "drawn.tif"))), "whole pixels, so the ROIs are exact"
+    assert np.array_equal(moved[1, :40, 5:40], CELLS.data[1][:40, 8:43][np.clip(np.arange(40) - 2, 0, None)] * (np.arange(40) >= 2)[:, None])
+
+
 def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
     files.write(tmp_path / "cells.tif", CELLS)
     whole = (tmp_path / "cells.tif").read_bytes()
@@ -69,6 +110,10 @@ def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
         (("labels", "from-rois", "text.zip", "o.tif", "--like", "cells.tif"), "text.zip"),
         (("fiji", "script", "x.groovy", "novalue"), "key=value"),
         (("fiji", "macro", "bad.ijm"), "No Such Command"),
+        (("register", "fit", "missing", "t.json"), "missing"),
+        (("register", "fit", "grey.tif", "t.json"), "at least 32 x 32"),
+        (("register", "fit", "cells.tif", "t.json", "--bad", "two"), "two"),
+        (("register", "apply", "cells.tif", "missing.json", "o.tif"), "missing.json"),
         (("demo", "."), "empty folder"),
         (("nothing",), "nothing"),
     ]:
@@ -91,6 +136,7 @@ def test_the_demo_shows_something(tmp_path: Path) -> None:
     told = json.loads(fibsem("demo", "new", "--json", folder=tmp_path).stdout)
     assert all(told["compared"].values())
     assert told["measured"] > 10
+    assert told["register"]["pair_px"] < 0.2
     for name in ("overview.png", "imagej.png"):
         picture = np.asarray(Image.open(tmp_path / "new" / "pictures" / name).convert("RGB"))
         assert picture.std() > 25, f"{name} is blank"

@@ -10,7 +10,7 @@ spline fits and rounded rectangles, whose outline ImageJ makes only while it dra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
@@ -46,6 +46,19 @@ def to_roi(outline: Outline, *, z: int, colour: Points) -> Any:
     path = np.concatenate([_path(ring) for ring in outline.rings])
     roi.roitype, roi.shape_roi_size, roi.multi_coordinates = ROI_TYPE.RECT, len(path), path
     return roi
+
+
+def moved_roi(roi: Any, move: Callable[[Points], Points]) -> Any:
+    """The ROI with its outline where `move` puts it, as a composite between pixels. `move` takes pixel centres at whole numbers,
+    half a pixel from the corners that ROIs count by."""
+    rings = [np.asarray(move(ring - 0.5)) + 0.5 for ring in rings_of(roi)]
+    path = np.concatenate([_path(ring) for ring in rings])
+    (left, top), (right, bottom) = np.floor(np.concatenate(rings).min(0)), np.ceil(np.concatenate(rings).max(0))
+    out = ImagejRoi(top=int(top), left=int(left), bottom=int(bottom), right=int(right), name=roi.name, position=roi.position,
+                    c_position=roi.c_position, z_position=roi.z_position, t_position=roi.t_position, group=roi.group,
+                    stroke_color=roi.stroke_color, stroke_width=roi.stroke_width, fill_color=roi.fill_color)
+    out.roitype, out.shape_roi_size, out.multi_coordinates = ROI_TYPE.RECT, len(path), path
+    return out
 
 
 def _name(*numbers: int) -> str:

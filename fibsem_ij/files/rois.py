@@ -26,12 +26,12 @@ from roifile import ImagejRoi
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.arrays.outlines import Outline, fill, outlines
-from fibsem_ij.files.roi_shapes import LARGEST_FLOAT, rings_of, to_roi
+from fibsem_ij.files.roi_shapes import LARGEST_FLOAT, moved_roi, rings_of, to_roi
 from fibsem_ij.files.roi_zip import LIMITS, Limits, read_members, write_members
 from fibsem_ij.files.whole import whole
 from fibsem_ij.volume import ArrayLike, Labels, WritableArray
 
-__all__ = ["Limits", "each_roi", "from_bytes", "from_rois", "read", "to_bytes", "to_rois", "write"]
+__all__ = ["Limits", "each_roi", "from_bytes", "from_rois", "ids", "moved", "read", "to_bytes", "to_rois", "write"]
 
 _ID = re.compile(r"(?:^|-)L(\d+)(?:-\d+)?$")  # ImageJ adds "-1" to a name that it has already
 _SLICE = re.compile(r"^(\d{4,6})-\d{4,6}-\d{4,6}")
@@ -65,7 +65,7 @@ def from_rois(rois: Iterable[Any], *, shape: Sequence[int], dtype: npt.DTypeLike
     depth, height, width = (int(n) for n in shape)
     rois = list(rois)
     by_slice: defaultdict[int, list[tuple[int, Any]]] = defaultdict(list)
-    for label, roi in zip(_ids(rois, int(np.iinfo(np.dtype(dtype)).max)), rois, strict=True):
+    for label, roi in zip(ids(rois, most=int(np.iinfo(np.dtype(dtype)).max)), rois, strict=True):
         by_slice[_slice_of(roi, depth)].append((label, roi))
     if out is None:
         out = np.zeros((depth, height, width), dtype)
@@ -81,15 +81,15 @@ def _outline(roi: Any, label: int) -> Outline:
         raise ValueError(f"ROI {roi.name!r}: {error}") from error
 
 
-def _ids(rois: list[Any], most: int) -> list[int]:
+def ids(rois: Sequence[Any], *, most: int = 2**32 - 1) -> list[int]:
     """The object number of each ROI: from its name, else its group, else fresh."""
     given = [_given_id(roi) for roi in rois]
     fresh = count(max([0, *given]) + 1)
-    ids = [i if i >= 0 else next(fresh) for i in given]
-    for i, roi in zip(ids, rois, strict=True):
+    numbers = [i if i >= 0 else next(fresh) for i in given]
+    for i, roi in zip(numbers, rois, strict=True):
         if not 0 < i <= most:
             raise ValueError(f"ROI {roi.name!r}: expected an object number of 1 to {most}, got {i}; rename it, or ask for a wider dtype")
-    return ids
+    return numbers
 
 
 def _given_id(roi: Any) -> int:
@@ -110,6 +110,18 @@ def _slice_of(roi: Any, depth: int) -> int:
     if not 0 < number <= depth:
         raise ValueError(f"ROI {roi.name!r}: expected a slice of 1 to {depth}, got {number}; give the shape of the stack it was drawn in")
     return number - 1
+
+
+def moved(rois: Iterable[Any], move: Callable[[int, npt.NDArray[Any]], npt.NDArray[Any]], *, depth: int) -> list[Any]:
+    """The ROIs where `move(z, points)` puts their outlines, points (n, 2) of x, y; names, slices and colours stay."""
+    return [_moved(roi, move, _slice_of(roi, depth)) for roi in rois]
+
+
+def _moved(roi: Any, move: Callable[[int, npt.NDArray[Any]], npt.NDArray[Any]], z: int) -> Any:
+    try:
+        return moved_roi(roi, lambda points: move(z, points))
+    except ValueError as error:
+        raise ValueError(f"ROI {roi.name!r}: {error}") from error
 
 
 def to_bytes(rois: Iterable[Any]) -> list[tuple[str, bytes]]:

@@ -23,11 +23,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fibsem_ij.register.options import Options
 from fibsem_ij.volume import ArrayLike, Labels, Transforms, WritableArray
 
-__all__ = ["Options", "apply", "fit", "score"]
+__all__ = ["Options", "apply", "fit", "move", "score"]
 
 Progress = Callable[[int, int], None]
 _MATCHED = 3  # slices to each side whose histogram a slice is matched to
@@ -67,6 +68,13 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
     task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast)
     map_slices(task, src, out, executor=executor, neighbours=_MATCHED if contrast == "match" else 0, progress=progress)
     return out
+
+
+def move(points: npt.NDArray[Any], fitted: Transforms, z: int) -> npt.NDArray[np.float64]:
+    """Points (n, 2) of x, y in raw slice z -> where `apply` puts them."""
+    from fibsem_ij.register.warp import move_points
+
+    return move_points(points, fitted.matrices[z])
 
 
 def score(fitted: Transforms, truth: Transforms, *, shape: tuple[int, int] | None = None) -> dict[str, float]:

@@ -1,0 +1,69 @@
+"""fibsem-ij: the same verbs and names as in Python. Every handler parses, calls, prints; the work is in the library.
+
+Errors that a user can mend are one line on stderr and exit code 2, never a traceback; Ctrl-C is 130.
+NB: nothing heavy is imported at the top of any module here: `--help` must be quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibsem_ij.cli import fiji, labels, register
+from fibsem_ij.cli.terminal import Home, Json, say, show
+
+app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
+                  rich_markup_mode=None, pretty_exceptions_enable=False)
+app.add_typer(register.app, name="register")
+app.add_typer(labels.app, name="labels")
+app.add_typer(fiji.app, name="fiji")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder to write into.")],
+    seed: Annotated[int, typer.Option(help="Another seed is another specimen.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Make a small phantom, give its labels and ROI set to a real ImageJ, and draw pictures of it all."""
+    from fibsem_ij import demo as story
+
+    told = story.tell(folder, seed=seed, say=say)
+    show(told, json_, f"Look at {told['picture']}")
+
+
+@app.command()
+def doctor(home: Home = None, json_: Json = False) -> None:
+    """Tell what works here, and what to do about what does not. Exit code 1 if something needed does not work."""
+    from fibsem_ij import doctor as physician
+
+    findings = physician.examine(home=str(home) if home else None)
+    if json_:
+        print(json.dumps(physician.as_rows(findings)))
+    else:
+        for f in findings:
+            mark, colour = {True: ("ok", "green"), False: ("NO", "red"), None: ("--", "yellow")}[f.ok]
+            typer.echo(f"{typer.style(mark, fg=colour)}  {f.what:<15} {f.found}")
+            if f.remedy:
+                typer.echo(f"{'':20}-> {f.remedy}")
+    raise typer.Exit(any(f.ok is False for f in findings))
+
+
+def main() -> None:
+    """The console entry: errors a user can mend become one line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        say("fibsem-ij: stopped")
+        sys.exit(130)
+    except Exception as error:
+        from fibsem_ij.fiji import FijiError  # here: it loads NumPy, which --help can do without
+
+        if not isinstance(error, (ValueError, OSError, FijiError)):
+            raise
+        say(f"fibsem-ij: {' '.join(str(error).split())}")
+        sys.exit(2)

@@ -1,0 +1,111 @@
+"""fibsem-ij register: slices that wander -> slices that sit still."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+
+app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Fitted = Annotated[Path, typer.Argument(help="Transforms: .json.")]
+
+
+@app.command()
+def fit(
+    src: Source,
+    transforms: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
+    aligner: Annotated[Literal["turboreg", "sift"], typer.Option(help="How a pair of slices is fitted.")] = "turboreg",
+    model: Annotated[Literal["translation", "rigid", "similarity", "affine"], typer.Option(help="What a slice may do.")] = "affine",
+    runs: Annotated[int, typer.Option(help="Stochastic runs a pair; their median is the fit.", min=1)] = 25,
+    reach: Annotated[int, typer.Option(help="Fit pairs at distance 1 to this.", min=1)] = 2,
+    canvas: Annotated[Literal["same", "pad", "crop"], typer.Option(help="pad: nothing is lost; crop: what all slices share.")] = "same",
+    contrast: Annotated[Literal["none", "equalise"], typer.Option(help="Done to slices before the estimate.")] = "none",
+    reference: Annotated[int | None, typer.Option(help="The slice that stays where it is; else the first good one.")] = None,
+    keep_trend: Annotated[bool, typer.Option("--keep-trend", help="Leave slow drift in: it is the specimen's own.")] = False,
+    bad: Annotated[str, typer.Option(help="Slices known to be bad, beside those that are found: 3,17.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same transforms.")] = 1,
+    voxel_nm: VoxelNm = "",
+    workers: Workers = 0,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Find where every slice belongs, and which slices to doubt.
+
+    fibsem-ij register fit slices/ transforms.json --canvas pad
+    """
+    from fibsem_ij import files, register
+    from fibsem_ij.files import transforms as door
+
+    options = register.Options(model=model, aligner=aligner, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
+                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad))
+    stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
+    with workers_of(workers) as pool, progress_to(progress, "register") as step:
+        fitted = register.fit(stack, options=options, executor=pool, progress=step)
+    door.write(transforms, fitted)
+    doubtful = ", ".join(stack.names[z] for z in fitted.bad) or "none"
+    show({"slices": len(fitted), "bad": list(fitted.bad), "canvas": list(fitted.canvas), "path": str(transforms)}, json_,
+         f"{len(fitted)} slices in {transforms}, canvas {fitted.canvas[0]} x {fitted.canvas[1]}, bad slices: {doubtful}")
+
+
+@app.command()
+def apply(
+    src: Annotated[Path, typer.Argument(help="Stack, label stack (with --labels), or ROI set (.zip) of the slices that were fitted.")],
+    transforms: Fitted,
+    out: Annotated[Path, typer.Argument(help="What to write, of the same kind.")],
+    labels: Annotated[bool, typer.Option("--labels", help="SRC is a label stack: numbers are moved, never mixed.")] = False,
+    interpolation: Annotated[Literal["nearest", "linear", "cubic"] | None, typer.Option(help="linear, and nearest for labels.")] = None,
+    contrast: Annotated[Literal["none", "equalise", "match"], typer.Option(help="match: to the neighbours' histogram.")] = "none",
+    workers: Workers = 0,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Resample a stack once, from the raw, onto the canvas of the transforms; or move a label stack or ROI set alike.
+
+    fibsem-ij register apply slices/ transforms.json aligned.zarr
+    """
+    from fibsem_ij import files, register
+    from fibsem_ij.files import transforms as door
+
+    fitted = door.read(transforms)
+    if src.suffix.lower() in (".zip", ".roi"):
+        from fibsem_ij.files import rois
+
+        count = rois.write(out, rois.moved(rois.read(src), lambda z, points: register.move(points, fitted, z), depth=len(fitted)))
+        show({"rois": count, "path": str(out)}, json_, f"{count} ROIs in {out}")
+        return
+    stack = files.read_labels(src) if labels else files.read(src)
+    shape = (len(fitted), *fitted.canvas)
+    with (files.create(out, shape=shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, labels=labels,
+                       classes=getattr(stack, "classes", None)) as sink,
+          workers_of(workers) as pool, progress_to(progress, "apply") as step):
+        register.apply(stack, fitted, sink, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
+    show({"shape": list(shape), "path": str(out)}, json_, f"{shape[0]} slices of {shape[1]} x {shape[2]} in {out}")
+
+
+@app.command()
+def score(
+    transforms: Fitted,
+    truth: Annotated[Path, typer.Argument(help="The true transforms: .json.")],
+    json_: Json = False,
+) -> None:
+    """How far from known transforms: mean error a pair, the worst, and the drift from end to end, in px.
+
+    fibsem-ij register score transforms.json truth.json
+    """
+    from fibsem_ij import register
+    from fibsem_ij.files import transforms as door
+
+    told = register.score(door.read(transforms), door.read(truth))
+    show(dict(told), json_, "\n".join(f"{name:14} {value:.3f}" for name, value in told.items()))
+
+
+def _slices(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"expected --bad as slice numbers from 0, got {text!r}; write for instance 3,17") from None
