@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from fibsem_ij.fiji.rois import RoiBytes
 from fibsem_ij.fiji.show import Active, DrawnRois
 from fibsem_ij.volume import Labels, Volume, WritableArray
 
+T = TypeVar("T")
 Mode = Literal["headless", "interactive"]
 
 
@@ -164,6 +165,11 @@ class Session:
             context = self.ij.context() if self.ij is not None else script.embedded_context()
             given = {name: self._to_java(value) for name, value in inputs.items()}
             return self._jobs.run(lambda: script.run_script(context, path, given, **self._how(leave_open)), name=path.name)
+
+    def job(self, call: Callable[[], T], *, name: str) -> T:
+        """Run code of ours that drives Java as one job: alone, and Ctrl-C gets through. NB: it must not call this session."""
+        with self._jobs.lock:
+            return self._jobs.run(call, name=name)
 
     def _how(self, leave_open: bool) -> dict[str, Any]:
         return {"leave_open": leave_open, "windows": self._windows, "noun": convert.from_fiji}
