@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.slices import map_slices
-from fibsem_ij.register.bad import likeness, thumbnail
+from fibsem_ij.register.likeness import likeness, thumbnail
 from fibsem_ij.register.models import Frame, Matrix, basis, median
 from fibsem_ij.volume import ArrayLike
 
