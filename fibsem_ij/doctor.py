@@ -29,9 +29,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(*, home: str | None = None) -> list[Finding]:
-    """All findings, in the order in which one thing stands on another."""
-    return [*_python(), *_torch(), *_java(), *_fiji(home), *_imagej(home), *_screen()]
+def examine(*, home: str | None = None, check: bool = False) -> list[Finding]:
+    """All findings, in the order in which one thing stands on another. `check`: Fiji's aligners must recover known motions."""
+    return [*_python(), *_torch(), *_java(), *_fiji(home), *_imagej(home), *(_aligners(home) if check else ()), *_screen()]
 
 
 def as_rows(findings: list[Finding]) -> list[dict[str, Any]]:
@@ -82,7 +82,8 @@ def _fiji(home: str | None) -> Iterator[Finding]:
     yield Finding("Fiji", True, str(where))
     for plugin, jar in fiji.plugins_of(where).items():
         if jar is None:
-            yield Finding(plugin, None, "not in this Fiji", "in Fiji: Help > Update... > Manage update sites, tick BIG-EPFL")
+            site = "Fiji" if plugin == "SIFT" else "BIG-EPFL"
+            yield Finding(plugin, None, "not in this Fiji", f"in Fiji: Help > Update... > Manage update sites, tick {site}")
         else:
             yield Finding(plugin, True, jar.name)
 
@@ -94,6 +95,16 @@ def _imagej(home: str | None) -> Iterator[Finding]:
         yield Finding("ImageJ", True, f"{session.version}; blurred a ramp, {blurred} in its middle")
     except fiji.FijiError as error:
         yield Finding("ImageJ", False, "does not start", str(error))
+
+
+def _aligners(home: str | None) -> Iterator[Finding]:
+    from fibsem_ij.fiji.plugins import check
+
+    try:
+        for line in check(fiji.start(home)):
+            yield Finding(line.what, line.ok, line.found, "update it in Fiji, or use our own aligners" if line.ok is False else "")
+    except fiji.FijiError as error:
+        yield Finding("Fiji's aligners", False, "cannot be tried", str(error))
 
 
 def _screen() -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fibsem_ij import files, phantom
-from fibsem_ij.files import transforms
+from fibsem_ij.files import tables, transforms
 from fibsem_ij.volume import Labels, Transforms, Volume
 
 RNG = np.random.default_rng(3)
@@ -68,6 +68,12 @@ def test_register_from_end_to_end(tmp_path: Path, drifting: phantom.Phantom) -> 
     assert (tmp_path / "t.json").read_bytes() == (tmp_path / "again.json").read_bytes()
     score = json.loads(fibsem("register", "score", "t.json", "truth.json", "--json", folder=tmp_path).stdout)
     assert score["pair_px"] < 0.6
+    shown = json.loads(fibsem("register", "qc", "raw", "t.json", "qc", "--json", folder=tmp_path).stdout)
+    assert len(tables.read(tmp_path / "qc" / "quality.csv")["worst"]) == len(drifting.raw)
+    assert np.asarray(Image.open(tmp_path / shown["picture"])).std() > 25
+    fibsem("register", "to-fiji", "t.json", "xml", "--like", "raw", folder=tmp_path)
+    fibsem("register", "from-fiji", "xml", "back.json", "--like", "raw", folder=tmp_path)
+    assert json.loads(fibsem("register", "score", "t.json", "back.json", "--json", folder=tmp_path).stdout)["drift_px"] < 1e-6
     fibsem("register", "apply", "raw", "t.json", "aligned.tif", folder=tmp_path)
     aligned = files.read(tmp_path / "aligned.tif")
     assert (aligned.shape, aligned.names) == (drifting.raw.shape, drifting.raw.names)
@@ -117,6 +123,7 @@ def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
         (("register", "fit", "grey.tif", "t.json"), "at least 32 x 32"),
         (("register", "fit", "cells.tif", "t.json", "--bad", "two"), "two"),
         (("register", "apply", "cells.tif", "missing.json", "o.tif"), "missing.json"),
+        (("register", "fit", "cells.tif", "t.json", "--aligner", "fiji-sift", "--home", "."), "expected home to be a Fiji"),
         (("demo", "."), "empty folder"),
         (("nothing",), "nothing"),
     ]:

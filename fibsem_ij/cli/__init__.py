@@ -37,11 +37,15 @@ def demo(
 
 
 @app.command()
-def doctor(home: Home = None, json_: Json = False) -> None:
+def doctor(
+    home: Home = None,
+    check: Annotated[bool, typer.Option("--check", help="Also let Fiji's TurboReg and SIFT recover known motions.")] = False,
+    json_: Json = False,
+) -> None:
     """Tell what works here, and what to do about what does not. Exit code 1 if something needed does not work."""
     from fibsem_ij import doctor as physician
 
-    findings = physician.examine(home=str(home) if home else None)
+    findings = physician.examine(home=str(home) if home else None, check=check)
     if json_:
         print(json.dumps(physician.as_rows(findings)))
     else:

