@@ -29,15 +29,15 @@ def equalise(image: Grey) -> Grey:
     """Histogram equalisation over the dtype's range (float: 0..1), of the same dtype: each grey value equally often."""
     values, counts = _histogram(image)
     below = np.cumsum(counts) - counts / 2
-    return _mapped(image, values, below / max(counts.sum(), 1), *_span(image.dtype))
+    return _mapped(image, values, below / max(int(counts.sum()), 1), *_span(image.dtype))
 
 
 def match(image: Grey, reference: Grey) -> Grey:
     """The slice with the histogram of `reference` (a neighbour, or a few in one array); of the slice's dtype."""
     values, counts = _histogram(image)
     wanted, frequency = _histogram(reference)
-    below = (np.cumsum(counts) - counts / 2) / max(counts.sum(), 1)
-    reference_below = (np.cumsum(frequency) - frequency / 2) / max(frequency.sum(), 1)
+    below = (np.cumsum(counts) - counts / 2) / max(int(counts.sum()), 1)
+    reference_below = (np.cumsum(frequency) - frequency / 2) / max(int(frequency.sum()), 1)
     return _mapped(image, values, np.interp(below, reference_below, wanted), 0.0, 1.0)
 
 

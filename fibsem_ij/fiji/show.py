@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from fibsem_ij.fiji import rois as roi_door
 from fibsem_ij.fiji.errors import FijiError, translated
 from fibsem_ij.fiji.rois import RoiBytes
 from fibsem_ij.volume import Volume
+
+_LOOK_S, _HOLDS, _LOOKS = 0.05, 6, 60  # the choice of a window holds when it stands for .3 s; after 3 s it is left as it is
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,12 @@ def show_images(volume: Any, labels: Any | None, rois: Iterable[RoiBytes] | None
         for imp in (labels, volume):
             if imp is not None:
                 imp.show()
-        _select(volume)
     if rois is not None:
         roi_door.to_manager(rois)
         with translated("show the ROIs"):
             JClass("ij.plugin.frame.RoiManager").getInstance2().runCommand(volume, "Show All")
+    with translated("bring the image to the front"):
+        _bring_to_front(volume)
 
 
 def current_image() -> Any:
@@ -84,10 +88,20 @@ def need_windows(mode: str, task: str) -> None:
         raise FijiError(f'expected an interactive session to {task}, got {mode}; use fiji.start(mode="interactive") in a new process')
 
 
-def _select(imp: Any) -> None:
+def _bring_to_front(imp: Any) -> None:
+    """NB: a window that opened a moment ago may still report its focus and become the current one: choose until the choice holds."""
     from jpype import JClass
 
-    window = imp.getWindow()
+    manager, window = JClass("ij.WindowManager"), imp.getWindow()
     if window is None:
         raise FijiError(f"expected a window for {imp.getTitle()}, got none; close ImageJ's dialogs and try again")
-    JClass("ij.WindowManager").setCurrentWindow(window)
+    held = 0
+    for _ in range(_LOOKS):
+        if window.equals(manager.getCurrentWindow()):
+            held += 1
+        else:
+            held = 0
+            manager.setCurrentWindow(window)
+        if held == _HOLDS:
+            return
+        time.sleep(_LOOK_S)

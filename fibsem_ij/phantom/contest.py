@@ -42,7 +42,7 @@ def parts_of(cells: list[Cell]) -> Parts:
 def decide(owner: Owner, where: F32, parts: Parts, options: Options) -> None:
     """Fill `owner` (z, y, x), 0 for nobody, at the positions `where` (3, z, y, x)."""
     low, high = where.min((1, 2, 3)), where.max((1, 2, 3))
-    centre, reach = ((low + high) / 2)[:, None], float(np.linalg.norm(high - low)) / 2
+    centre, reach = np.asarray((low + high) / 2, np.float32)[:, None], float(np.linalg.norm(high - low)) / 2
     few, highest = _rivals(parts, centre, reach, options.grow_px)
     numbers = {*few.lobes.numbers.tolist(), *few.processes.numbers.tolist()}
     if not len(few.filopodia.numbers) and (not numbers or (len(numbers) == 1 and highest < options.grow_px)):
@@ -59,12 +59,12 @@ def decide(owner: Owner, where: F32, parts: Parts, options: Options) -> None:
 def _rivals(parts: Parts, centre: F32, reach: float, ceiling: float) -> tuple[Parts, float]:
     """The parts that may be lowest within `reach` of `centre`, and a bound on how high the lowest can be."""
     lobes, processes, filopodia = (p.distances(centre)[:, 0] for p in (parts.lobes, parts.processes, parts.filopodia))
-    highest = min(lobes.min(initial=np.inf) + STEEP * reach, processes.min(initial=np.inf) + reach)
+    highest = min(float(lobes.min(initial=np.inf)) + STEEP * reach, float(processes.min(initial=np.inf)) + reach)
     limit = min(highest, ceiling)
     low = np.minimum(lobes, lobes / STEEP) - STEEP * reach
     few = Parts(parts.lobes.some(low < limit + SEAM_PX / 4), parts.processes.some(processes - reach < limit),
                 parts.filopodia.some(filopodia < reach))
-    return few, float(highest)
+    return few, highest
 
 
 def _leaf(owner: Owner, where: F32, parts: Parts, options: Options) -> None:

@@ -92,7 +92,7 @@ def by_likeness(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, l
     share = {}
     for i, z in enumerate(good):
         others = [pair for k in good[max(0, i - 3):i + 4] for pair in of[k] if z not in (pair.fixed, pair.moving)]
-        share[z] = _lost_share(np.max([pair.likeness for pair in of[z]], 0), others, limits) if of[z] else 1.0
+        share[z] = _lost_share(np.stack([pair.likeness for pair in of[z]]).max(0), others, limits) if of[z] else 1.0
     rank = {z: (share[z], len(of[z])) for z in good}
     worst = [z for z in good if share[z] > limits.lost_share and all(rank[z] >= max(rank[p.fixed], rank[p.moving]) for p in of[z])]
     return {z: "unlike its neighbours" if share[z] > 0.75 else "part unlike its neighbours" for z in worst}

@@ -34,5 +34,4 @@ def likeness(fixed: npt.NDArray[np.float32], moving: npt.NDArray[np.float32], ma
     rows, cols = fixed.shape[0] // side, fixed.shape[1] // side
     a, b = (v[:rows * side, :cols * side].reshape(rows, side, cols, side).swapaxes(1, 2).reshape(rows * cols, -1) for v in (fixed, warped))
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    both: npt.NDArray[np.float32] = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1) + 1e-3)
-    return both
+    return np.asarray((a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1) + 1e-3), np.float32)

@@ -56,4 +56,4 @@ def _correlation(a: Float, b: Float, x: int, y: int) -> float:
     if left.size < _LEAST_OVERLAP / 5 * a.size:
         return -1.0
     left, right = left - left.mean(), right - right.mean()
-    return float(left @ right / np.sqrt(max((left @ left) * (right @ right), 1e-12)))
+    return float(left @ right / np.sqrt(max(float((left @ left) * (right @ right)), 1e-12)))

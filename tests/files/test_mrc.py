@@ -13,6 +13,8 @@ import pytest
 from fibsem_ij import files
 from fibsem_ij.volume import Volume
 
+# mrcfile 1.5 itself does what NumPy 2.5 deprecates; ours does not use that part of it.
+pytestmark = pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array:DeprecationWarning")
 PIXELS = np.random.default_rng(2).integers(0, 100, (4, 21, 35))
 
 
