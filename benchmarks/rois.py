@@ -106,7 +106,7 @@ def in_a_stack(depth: int, folder: Path) -> Row:
     drew = seconds(lambda: rois.from_rois(rois.read(folder / "stack.zip"), shape=stack.shape)) - read
     n = len(rois.read(folder / "stack.zip"))
     return (f"{n} ROIs in {depth} slices of 512 x 512", "likewise", f"write {wrote:.2f}, read {read:.2f}, to labels {drew:.2f} s",
-            "roifile alone: write .9, read .5 s (10,000)")
+            "")
 
 
 def main() -> None:
