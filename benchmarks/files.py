@@ -59,9 +59,9 @@ def formats(folder: Path, pixels: np.ndarray[Any, Any]) -> list[Row]:
     read = rate(size, seconds(lambda: tifffile.imread(peer)))
     rows = []
     for name in FORMATS:
-        spent = seconds(lambda name=name: files.write(folder / name, volume))  # type: ignore[misc]
+        spent = seconds(lambda name=name: files.write(folder / name, volume))
         rows.append((f"{name}, write", "", rate(size, spent), f"tifffile {write}"))
-        spent = seconds(lambda name=name: slice_by_slice(folder / name))  # type: ignore[misc]
+        spent = seconds(lambda name=name: slice_by_slice(folder / name))
         rows.append((f"{name}, read slice by slice", "", rate(size, spent), f"tifffile {read}"))
     mapped = tifffile.memmap(peer, mode="r")
     total = seconds(lambda: [int(mapped[z].sum(dtype=np.uint64)) for z in range(len(mapped))])
@@ -70,7 +70,7 @@ def formats(folder: Path, pixels: np.ndarray[Any, Any]) -> list[Row]:
     rows.append(("stack.tif, sum by memory map", "", rate(size, spent), f"tifffile.memmap {rate(size, total)}"))
     cells = Labels(np.arange(pixels.size, dtype=np.uint32).reshape(pixels.shape) // 5000 % 70_000, (5, 4, 4))
     for name in ("labels.tif", "labels.zarr"):
-        spent = seconds(lambda name=name: files.write(folder / name, cells), 1)  # type: ignore[misc]
+        spent = seconds(lambda name=name: files.write(folder / name, cells), 1)
         rows.append((f"{name} uint32, write", "", rate(4 * size, spent), ""))
     packed = sum(p.stat().st_size for p in (folder / "store.zarr").rglob("*") if p.is_file())
     rows.append(("store.zarr with pyramid, of the pixels' size", "", f"{packed / size:.2f}", ""))
@@ -108,7 +108,7 @@ def many_slices(folder: Path, count: int) -> list[Row]:
         tifffile.imwrite(folder / "plain" / f"{z}.tif", pixels[0])
     files.write(folder / "ours", Volume(np.broadcast_to(pixels, (count, 64, 64)), (5, 4, 4)))
     peer = seconds(lambda: tifffile.TiffSequence(str(folder / "plain" / "*.tif")))
-    return [(f"{count} slices, open and check all headers, {kind}", "", f"{seconds(lambda kind=kind: files.read(folder / kind)):.2f} s",  # type: ignore[misc]
+    return [(f"{count} slices, open and check all headers, {kind}", "", f"{seconds(lambda kind=kind: files.read(folder / kind)):.2f} s",
              f"TiffSequence, one header, {peer:.2f} s") for kind in ("ours", "plain")]
 
 
