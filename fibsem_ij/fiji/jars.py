@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CENTRAL = "https://repo.maven.apache.org/maven2"
 _TIMEOUT_S = 30
+_TRIES = 3  # a busy network drops a connection now and then
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,14 @@ def _fetched(jar: Jar, path: Path) -> Path:
 
 def _download(url: str) -> bytes:
     import requests  # and not urllib: it brings its own certificates, which python.org's macOS builds lack
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
     try:
-        answer = requests.get(url, timeout=_TIMEOUT_S)
-        answer.raise_for_status()
+        with requests.Session() as web:
+            web.mount("https://", HTTPAdapter(max_retries=Retry(_TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))))
+            answer = web.get(url, timeout=_TIMEOUT_S)
+            answer.raise_for_status()
     except requests.RequestException as error:
         raise FijiError(f"expected {url}, got {type(error).__name__}: {error}; connect this machine to Maven Central once, copy a "
                         "~/.m2/repository from one that was, or point FIBSEM_IJ_FIJI to a Fiji") from error

@@ -177,7 +177,7 @@ class _Litter:
         if nbytes > _LEFT_TO_JAVA:
             return
         self._since += nbytes
-        if self._since > _COLLECT_EVERY:
+        if self._since >= _COLLECT_EVERY:
             JClass("java.lang.System").gc()
             self._since = 0
 

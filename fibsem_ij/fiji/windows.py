@@ -40,7 +40,8 @@ def tidied(*, leave_open: bool) -> Iterator[Opened]:
     from jpype import JClass
 
     opened = Opened()
-    with_windows = JClass("ij.IJ").getInstance() is not None
+    # NB: asked of Java, not of ImageJ: headless, a Fiji may have an ImageJ instance too, and show() needs its batch mode left alone.
+    with_windows = not JClass("java.awt.GraphicsEnvironment").isHeadless()
     if with_windows and not leave_open:
         _batch_mode(True)  # no window comes up only to go again
     try:
