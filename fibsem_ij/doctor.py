@@ -53,12 +53,17 @@ def _torch() -> Iterator[Finding]:
         return
     yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
     if torch.cuda.is_available():
-        device = torch.cuda.get_device_properties(0)
-        yield Finding("GPU", True, f"{device.name}, {device.total_memory / 2**30:.0f} GiB")
+        card = torch.cuda.get_device_properties(0)
+        yield Finding("GPU", True, f"{card.name}, {card.total_memory / 2**30:.0f} GiB")
     elif torch.backends.mps.is_available():
         yield Finding("GPU", True, "Apple MPS")
     else:
         yield Finding("GPU", None, "none that torch can use", "networks run on the CPU; for an NVIDIA card install its driver")
+    from fibsem_ij.learn import device
+
+    gives = device.report()
+    kept = "kept" if gives["keeps_memory"] else "not kept"
+    yield Finding("networks", True, f"{gives['gflops']} GFLOP/s in float32 on {gives['device']}, memory {kept} between tiles")
 
 
 def _java() -> Iterator[Finding]:

@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def test_conda_lists_what_pyproject_lists() -> None:
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))
-    assert set(pip) - {"--editable ."} == set(PYPROJECT["project"]["dependencies"])
+    assert set(pip) - {"--editable .[export]"} == set(PYPROJECT["project"]["dependencies"])
     assert f"python{PYPROJECT['project']['requires-python']}" in conda
 
 

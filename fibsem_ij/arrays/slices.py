@@ -30,18 +30,21 @@ class SliceSink(Protocol):
 
 def map_slices(function: Callable[[npt.NDArray[Any], int], Any], src: ArrayLike, out: SliceSink, *, executor: Executor | None = None,
                neighbours: int = 0, done: Collection[int] = (), in_flight: int | None = None,
-               finished: Callable[[int], None] | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+               finished: Callable[[int], None] | None = None, progress: Callable[[int, int], None] | None = None,
+               unit: str = "slice") -> None:
     """out[z] = function(src[z], z) for every slice that is not in `done`.
 
     With neighbours, `function` gets (2 * neighbours + 1, y, x), the end slices repeated beyond the ends. `finished(z)` is
-    called when out[z] is written (record it, pass it as `done` to resume), `progress(how many, depth)` after it.
+    called when out[z] is written (record it, pass it as `done` to resume), `progress(how many, depth)` after it. `unit` is
+    what errors call src[z].
     """
     depth = src.shape[0]
     if neighbours < 0 or not all(0 <= z < depth for z in done):
         raise ValueError(f"expected neighbours of 0 or more and done slices within 0..{depth - 1}, got {neighbours} and {sorted(done)}")
     so_far = len(set(done))
-    for z, result in _computed(function, _slabs(src, neighbours, set(done)), executor, in_flight or (os.cpu_count() or 1) + 2):
-        with _in_slice(z):
+    tasks = _slabs(src, neighbours, set(done), unit)
+    for z, result in _computed(function, tasks, executor, in_flight or (os.cpu_count() or 1) + 2, unit):
+        with within(unit, z):
             out[z] = result
         so_far += 1
         if finished:
@@ -50,24 +53,24 @@ def map_slices(function: Callable[[npt.NDArray[Any], int], Any], src: ArrayLike,
             progress(so_far, depth)
 
 
-def _slabs(src: ArrayLike, neighbours: int, done: set[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def _slabs(src: ArrayLike, neighbours: int, done: set[int], unit: str) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     read = lru_cache(2 * neighbours + 1)(lambda z: np.asarray(src[z]))
     depth = src.shape[0]
     for z in range(depth):
         if z in done:
             continue
-        with _in_slice(z):
+        with within(unit, z):
             around = [read(min(max(k, 0), depth - 1)) for k in range(z - neighbours, z + neighbours + 1)]
             slab = np.stack(around) if neighbours else around[0]
         yield z, slab
 
 
 def _computed(function: Callable[[npt.NDArray[Any], int], Any], tasks: Iterator[tuple[int, npt.NDArray[Any]]],
-              executor: Executor | None, in_flight: int) -> Iterator[tuple[int, Any]]:
+              executor: Executor | None, in_flight: int, unit: str) -> Iterator[tuple[int, Any]]:
     """(z, result) in the order in which they are ready; at most `in_flight` are held."""
     if executor is None:
         for z, slab in tasks:
-            with _in_slice(z):
+            with within(unit, z):
                 result = function(slab, z)
             yield z, result
         return
@@ -80,7 +83,7 @@ def _computed(function: Callable[[npt.NDArray[Any], int], Any], tasks: Iterator[
                 return
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
-                with _in_slice(z := running.pop(future)):
+                with within(unit, z := running.pop(future)):
                     result = future.result()
                 yield z, result
     finally:
@@ -89,12 +92,12 @@ def _computed(function: Callable[[npt.NDArray[Any], int], Any], tasks: Iterator[
 
 
 @contextmanager
-def _in_slice(z: int) -> Iterator[None]:
-    """An error says in which slice it happened: a ValueError in its message, another in its note."""
+def within(unit: str, z: int) -> Iterator[None]:
+    """An error says in which slice, or other unit, it happened: a ValueError in its message, another in its note."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"slice {z}: {error}") from error
+        raise ValueError(f"{unit} {z}: {error}") from error
     except Exception as error:
-        error.add_note(f"in slice {z}")
+        error.add_note(f"in {unit} {z}")
         raise

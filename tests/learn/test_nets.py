@@ -1,0 +1,125 @@
+"""Each network: the published parameter counts, any slice size, a gradient everywhere, one patch learned by heart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fibsem_ij.learn.nets.sizes import in_multiples
+from fibsem_ij.learn.network import NETS, build, configure, layout
+
+SMALL: dict[str, dict[str, Any]] = {"unet": {"base": 8, "depth": 3}, "resunet": {"base": 8, "depth": 2}}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def parameters(name: str, **config: Any) -> int:
+    sizes = layout(name, configure(name, **config))
+    return sum(math.prod(shape) for key, (shape, _) in sizes.items() if "running" not in key and "num_batches" not in key)
+
+
+@pytest.mark.parametrize(("depth", "base", "growth", "published"), [
+    (4, 32, 2.0, "2.143"), (4, 64, 2.0, "8.56"), (4, 64, 1.5, "2.57"), (5, 32, 2.0, "8.63"), (5, 64, 2.0, "34.5")])
+def test_the_published_counts(depth: int, base: int, growth: float, published: str) -> None:
+    millions = parameters("unet", depth=depth, base=base, growth=growth, up=3) / 1e6
+    assert f"{millions:.6f}".startswith(published)
+    assert millions == pytest.approx(float(published), rel=1e-3)
+
+
+def test_the_counts_of_the_defaults() -> None:
+    assert round(parameters("unet") / 1e6, 1) == 31.0
+    assert round(parameters("resunet") / 1e6, 1) == 8.1
+    module = build("unet", base=4)[1]
+    assert parameters("unet", base=4) == sum(p.numel() for p in module.parameters())
+
+
+def test_half_of_the_deepest_maps_are_dropped_in_training() -> None:
+    _, module = build("unet", base=4, depth=3)
+    dropped = [m for m in module.modules() if isinstance(m, nn.Dropout)]
+    assert [m.p for m in dropped] == [0.5]
+    seen: list[Tensor] = []
+    dropped[0].register_forward_hook(lambda _, given, made: seen.extend((given[0], made)))
+    module.train()(torch.randn(2, 1, 64, 64))
+    given, made = seen
+    assert given.shape == (2, 16, 16, 16)  # the deepest block's
+    assert 0.4 < (made[given > 0] == 0).float().mean() < 0.6
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 13), (255, 257)])
+def test_any_size(name: str, size: tuple[int, int]) -> None:
+    module = build(name, base=4, depth=3, inputs=3, outputs=2)[1].eval()
+    with torch.inference_mode():
+        made = module(torch.randn(2, 3, *size))
+    assert made.shape == (2, 2, *size)
+    assert torch.isfinite(made).all()
+
+
+def test_padding_repeats_the_edge_and_is_cut_off_again() -> None:
+    x = torch.arange(6.0).reshape(1, 1, 2, 3)
+    seen: list[Tensor] = []
+    assert torch.equal(in_multiples(lambda padded: (seen.append(padded), padded * 2)[1], x, 4), x * 2)
+    assert seen[0][0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    in_multiples(lambda padded: (seen.append(padded), padded)[1], x[..., :2], 2)
+    assert torch.equal(seen[1], x[..., :2])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_gradient_reaches_every_weight(name: str) -> None:
+    module = build(name, **SMALL[name], inputs=3, outputs=2)[1].train()
+    module(torch.randn(2, 3, 32, 32)).square().mean().backward()
+    for key, parameter in module.named_parameters():
+        assert parameter.grad is not None, key
+        assert torch.isfinite(parameter.grad).all(), key
+        if parameter.ndim > 1:  # a bias that a normalisation follows has no gradient but rounding
+            assert parameter.grad.abs().max() > 1e-8, key
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_patch_is_learned_by_heart(name: str) -> None:
+    config = SMALL[name] | ({"dropout": 0.0} if name == "unet" else {})
+    module = build(name, **config)[1].train()
+    noise = torch.Generator().manual_seed(1)
+    y, x = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
+    drawn = (((y - 20) ** 2 + (x - 25) ** 2 < 150) ^ (x % 16 < 2)).float()[None, None]
+    grey = 0.5 * drawn + 0.3 * torch.randn(1, 1, 48, 48, generator=noise)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    for _ in range(80):
+        optimizer.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(module(grey), drawn)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    right = ((module(grey) > 0) == (drawn > 0)).float().mean()
+    assert right > 0.99
+    assert loss.detach() < 0.1
+
+
+def test_a_residual_network_adds_to_the_slice_in_the_middle() -> None:
+    _, module = build("unet", base=4, depth=2, inputs=3, residual=True, norm="none")
+    for weights in (p for p in module.parameters()):
+        nn.init.zeros_(weights)
+    x = torch.randn(1, 3, 9, 10)
+    assert torch.equal(module.eval()(x), x[:, 1:2])
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+
+
+def test_without_normalisation_the_signal_keeps_its_size() -> None:
+    _, module = build("unet", base=16, depth=4, norm="none")
+    seen: list[float] = []
+    for part in (*module.down, *module.merge):  # type: ignore[misc]
+        part.register_forward_hook(lambda *given: seen.append(float(given[-1].detach().square().mean().sqrt())))
+    module.eval()(torch.randn(1, 1, 64, 64))
+    assert len(seen) == 7
+    assert 0.2 < min(seen) < max(seen) < 5
