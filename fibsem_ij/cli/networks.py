@@ -1,0 +1,65 @@
+"""fibsem-ij networks: look at a trained network, hand it to other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibsem_ij.cli.terminal import Json, show
+
+app = typer.Typer(help="Trained networks: what one is, and as a package for other tools.", no_args_is_help=True)
+
+Net = Annotated[Path, typer.Argument(help="Network folder, as fit wrote it.")]
+
+
+@app.command("show")
+def look(net: Net, json_: Json = False) -> None:
+    """Tell what a network is, what it learned and from what.
+
+    fibsem-ij networks show net/
+    """
+    from dataclasses import asdict
+
+    from fibsem_ij.files import networks
+
+    network = networks.read(net)
+    rows = network.record.get("history", {}).get("rows", [])
+    best = max(rows, key=lambda row: row["score"], default=None)
+    told = {"name": network.name, "config": asdict(network.config), "task": network.task,
+            "parameters": sum(p.numel() for p in network.module.parameters()), "classes": list(network.classes.values()),
+            "neighbours": network.neighbours, "voxel_nm": network.voxel_nm, "grey": network.scale.dtype, "best": best}
+    lines = [f"{key:10} {value}" for key, value in told.items() if value not in (None, [])]
+    show(told, json_, "\n".join(lines))
+
+
+@app.command()
+def export(
+    net: Net,
+    out: Annotated[Path, typer.Argument(help="Package to write, a .zip.")],
+    src: Annotated[Path, typer.Option(help="A stack as the network knows it: a slice of it is the package's test and cover.")],
+    z: Annotated[int | None, typer.Option("--slice", help="Which slice; the middle one if left out.", min=0)] = None,
+    name: Annotated[str | None, typer.Option(help="The package's name.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for, in a sentence.")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="Who made it; may be given again. Needed to publish, not to run.")] = None,
+    license_: Annotated[str | None, typer.Option("--license", help="SPDX name, as CC-BY-4.0. Needed to publish, not to run.")] = None,
+    json_: Json = False,
+) -> None:
+    """Write a bioimage.io model package, for deepImageJ, ilastik, QuPath and others.
+
+    fibsem-ij networks export net/ net.zip --src noisy.tif
+    """
+    import numpy as np
+
+    from fibsem_ij import files
+    from fibsem_ij.files import bioimage, networks
+
+    network, stack = networks.read(net), files.read(src)
+    middle = len(stack) // 2 if z is None else z
+    if middle >= len(stack):
+        raise ValueError(f"expected --slice within 0..{len(stack) - 1}, got {middle}; count from 0")
+    around = [min(max(k, 0), len(stack) - 1) for k in range(middle - network.neighbours, middle + network.neighbours + 1)]
+    bioimage.export(out, network, np.stack([stack[k] for k in around]), name=name, description=description, authors=author or (),
+                    license=license_)
+    show({"path": str(out)}, json_, f"bioimage.io package in {out}")
