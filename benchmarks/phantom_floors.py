@@ -14,12 +14,12 @@ which the true cells fall when one pixel of each contact is taken away: the ceil
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from peak import peak_gb
 from scipy.ndimage import distance_transform_edt, label, maximum_filter
 from skimage.feature import multiscale_basic_features, peak_local_max
 from skimage.filters import threshold_multiotsu, threshold_otsu
@@ -125,16 +125,6 @@ def floors(name: str, seed: int, shape: tuple[int, int, int]) -> None:
     row(f"{who}: borders seen (ceiling)", "> .90", f"{seen:.3f}")
 
 
-def peak_memory() -> str:
-    """Of this process so far."""
-    if sys.platform == "win32":
-        return "not measured on Windows"
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f"{used / (1e9 if sys.platform == 'darwin' else 1e6):.2f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="one seed of each regime, and no full-size phantom")
@@ -144,7 +134,7 @@ def main() -> None:
         start = time.perf_counter()
         make((256, 512, 512), seed=0)
         row("256 x 512 x 512: seconds", "about 60", f"{time.perf_counter() - start:.0f}")
-        row("256 x 512 x 512: peak memory of the process, GB", "< 3", peak_memory())
+        row("256 x 512 x 512: peak memory of the process, GB", "< 3", "not measured here" if (peak := peak_gb()) is None else f"{peak:.2f}")
     for name in ("touching", "packed"):
         for seed in range(1 if small else 2):
             floors(name, seed, (64, 256, 256) if small else (72, 384, 384))

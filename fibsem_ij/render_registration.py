@@ -166,7 +166,7 @@ def _draw_worst(fields: Sequence[Axes], src: ArrayLike, fitted: Transforms, tabl
         label = f"{table['worst'][z]}. slice {_label(table, z)}"
         similarity = f"similarity {table['similarity_after'][z]:.2f}"
         if table["bad"][z]:
-            _show(field, grey(this, like=other), f"{label}: bad\n{similarity}")
+            _show(field, grey(this, like=other), f"{label}: {table['state'][z]}\n{similarity}")
         else:
             _show(field, _fringes(other, this), f"{label} over {_label(table, others[z])}: {similarity}\n"
                                                 f"residual {table['residual_px'][z]:.2f} px, spread {table['spread_px'][z]:.2f} px")

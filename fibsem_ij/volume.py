@@ -139,6 +139,7 @@ class Transforms:
     voxel_nm: tuple[float, float, float] | None = None
     spread_px: npt.NDArray[np.float64] | None = None  # (z,) how far the runs disagree
     bad: tuple[int, ...] = ()
+    why: Mapping[int, str] = field(default_factory=dict)  # bad slice -> what is wrong with it, where somebody knows
 
     def __post_init__(self) -> None:
         matrices = np.array(self.matrices, np.float64)
@@ -161,10 +162,13 @@ class Transforms:
         bad = tuple(sorted({int(z) for z in self.bad}))
         if bad and not 0 <= bad[0] <= bad[-1] < len(matrices):
             raise ValueError(f"expected bad slices within 0..{len(matrices) - 1}, got {list(bad)}")
+        why = MappingProxyType({int(z): str(self.why[z]) for z in sorted(self.why)})
+        if good := sorted(why.keys() - set(bad)):
+            raise ValueError(f"expected reasons of bad slices in why, got one of slice {good[0]}; take it out, or name the slice in bad")
         for array in (matrices, spread):
             array.setflags(write=False)
         checked = {"matrices": matrices, "canvas": (height, width), "voxel_nm": _checked_voxel(self.voxel_nm),
-                   "spread_px": spread, "bad": bad}
+                   "spread_px": spread, "bad": bad, "why": why}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -66,6 +66,9 @@ def test_register_from_end_to_end(tmp_path: Path, drifting: phantom.Phantom) -> 
     assert told["bad"] == []
     fibsem("register", "fit", "raw", "again.json", "--workers", "1", folder=tmp_path)
     assert (tmp_path / "t.json").read_bytes() == (tmp_path / "again.json").read_bytes()
+    (tmp_path / "known.csv").write_text("z,tx,ty\n3,40,-25\n", encoding="utf-8")
+    fibsem("register", "fit", "raw", "held.json", "--model", "translation", "--anchors", "known.csv", folder=tmp_path)
+    np.testing.assert_allclose(transforms.read(tmp_path / "held.json").matrices[3, :2, 2], (40, -25), atol=0.05)
     score = json.loads(fibsem("register", "score", "t.json", "truth.json", "--json", folder=tmp_path).stdout)
     assert score["pair_px"] < 0.6
     shown = json.loads(fibsem("register", "qc", "raw", "t.json", "qc", "--json", folder=tmp_path).stdout)
@@ -122,6 +125,7 @@ def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
         (("register", "fit", "missing", "t.json"), "missing"),
         (("register", "fit", "grey.tif", "t.json"), "at least 32 x 32"),
         (("register", "fit", "cells.tif", "t.json", "--bad", "two"), "two"),
+        (("register", "fit", "cells.tif", "t.json", "--anchors", "known.csv"), "known.csv"),
         (("register", "apply", "cells.tif", "missing.json", "o.tif"), "missing.json"),
         (("register", "fit", "cells.tif", "t.json", "--aligner", "fiji-sift", "--home", "."), "expected home to be a Fiji"),
         (("demo", "."), "empty folder"),

@@ -77,6 +77,7 @@ def test_the_inverse_of_transforms_undoes_them() -> None:
     (np.zeros((2, 3, 3)), {}, "slice 0"),
     (np.stack([np.eye(3), np.full((3, 3), np.nan)]), {}, "slice 1"),
     (np.stack([np.eye(3)] * 2), {"model": "bspline"}, "translation, rigid"),
+    (np.stack([np.eye(3)] * 2), {"why": {1: "blank"}}, "reasons of bad slices"),
     (np.stack([np.eye(3)] * 2), {"canvas": (0, 5)}, "canvas"),
     (np.stack([np.eye(3)] * 2), {"spread_px": np.zeros(3)}, "spread_px"),
     (np.stack([np.eye(3)] * 2), {"bad": (2,)}, "bad slices"),

@@ -28,6 +28,7 @@ def fit(
     contrast: Annotated[Literal["none", "equalise"], typer.Option(help="Done to slices before the estimate.")] = "none",
     reference: Annotated[int | None, typer.Option(help="The slice that stays where it is; else the first good one.")] = None,
     keep_trend: Annotated[bool, typer.Option("--keep-trend", help="Leave slow drift in: it is the specimen's own.")] = False,
+    anchors: Annotated[Path | None, typer.Option(help="Known matrices of some slices: transforms .json, or .csv with z,tx,ty.")] = None,
     bad: Annotated[str, typer.Option(help="Slices known to be bad, beside those that are found: 3,17.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same transforms.")] = 1,
     voxel_nm: VoxelNm = "",
@@ -50,13 +51,15 @@ def fit(
 
         how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
     options = register.Options(model=model, aligner=how, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
-                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad))
+                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
+                               anchors=door.read_anchors(anchors) if anchors else {})
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:
         fitted = register.fit(stack, options=options, executor=pool, progress=step)
     door.write(transforms, fitted)
-    doubtful = ", ".join(stack.names[z] for z in fitted.bad) or "none"
-    show({"slices": len(fitted), "bad": list(fitted.bad), "canvas": list(fitted.canvas), "path": str(transforms)}, json_,
+    doubtful = ", ".join(f"{stack.names[z]} ({fitted.why[z]})" for z in fitted.bad) or "none"
+    show({"slices": len(fitted), "bad": list(fitted.bad), "why": [fitted.why[z] for z in fitted.bad], "canvas": list(fitted.canvas),
+          "path": str(transforms)}, json_,
          f"{len(fitted)} slices in {transforms}, canvas {fitted.canvas[0]} x {fitted.canvas[1]}, bad slices: {doubtful}")
 
 

@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.files.folder import natural
+from fibsem_ij.files.folder import check_names, natural
 from fibsem_ij.files.whole import whole_folder
 from fibsem_ij.volume import MODELS, Transforms
 
@@ -129,11 +129,7 @@ def _files(folder: Path) -> list[Path]:
 def _check_names(names: Sequence[str], count: int) -> None:
     if len(names) != count:
         raise ValueError(f"expected a name for each of {count} slices, got {len(names)}; give those of the stack")
-    odd = [name for name in names if Path(name).name != name or not name.strip(".") or name[0] == "." or not name.isprintable()]
-    if odd:
-        raise ValueError(f"expected slice names that can be file names, got {odd[0]!r}; rename the slice")
-    if len({name.casefold() for name in names}) < count or list(names) != sorted(names, key=natural):
-        raise ValueError(f"expected slice names that differ, in natural order, got {', '.join(names)[:80]}; rename the slices")
+    check_names(names)
     # NB: Fiji goes by rank, and `a` comes before `a.x` as .tif but after it as .xml.
     images, files = (sorted(name + suffix for name in names) for suffix in (".tif", ".xml"))
     name = next((a[:-4] for a, b in zip(images, files, strict=True) if a[:-4] != b[:-4]), None)

@@ -52,7 +52,7 @@ def look(path: Path) -> Found:
 @contextmanager
 def create(path: Path, noun: Volume) -> Iterator[Filled]:
     stored = holding(noun, tiff.HOLDS, what="a folder of .tif")
-    _check_names(noun.names)
+    check_names(noun.names)
     with whole_folder(path, stranger=_stranger) as part:
         room_for(part, int(np.prod(noun.shape, dtype=np.float64)) * stored.itemsize)
         files = [part / f"{name}.tif" for name in noun.names]
@@ -113,9 +113,10 @@ def _written(files: Sequence[Path], z: int, window: Window) -> Pixels:
     return np.asarray(found.restored(str(files[z]))[(0, *window)])
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
+    """Names that become files, one a slice, and come back in the same order on any system."""
     for name in names:
-        if not name or name != name.strip(" .") or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or len(name.encode()) > 200:
+        if not name or name != name.strip(" .") or re.search(r'[<>:"/\\|?*\x00-\x1f\x7f]', name) or len(name.encode()) > 200:
             raise ValueError(f"expected slice names that can be file names, got {name!r}; rename the slice")
     if len({name.casefold() for name in names}) < len(names):
         raise ValueError("expected slice names that differ by more than case, got two that do not; rename one")

@@ -1,7 +1,9 @@
 """transforms.json: one matrix a slice, output pixel -> input pixel, exact both ways and fit to be edited by hand.
 
 {"model": "affine", "voxel_nm": [z, y, x] or null, "canvas": [height, width],
- "matrices": [[[a, b, tx], [c, d, ty], [0, 0, 1]], ...], "spread_px": [...], "bad": [z, ...]}
+ "matrices": [[[a, b, tx], [c, d, ty], [0, 0, 1]], ...], "spread_px": [...], "bad": [z, ...], "why": {"z": "blank", ...}}
+
+Only canvas and matrices are needed. A bad slice may go without a reason in `why`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from fibsem_ij.files import tables
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.files.whole import write_text
 from fibsem_ij.volume import Transforms
 
 _NEEDED = {"canvas", "matrices"}
-_KNOWN = _NEEDED | {"model", "voxel_nm", "spread_px", "bad"}
+_SHIFT, _LINEAR = ("z", "tx", "ty"), ("a", "b", "c", "d")
+_KNOWN = _NEEDED | {"model", "voxel_nm", "spread_px", "bad", "why"}
 
 
 def read(path: Path) -> Transforms:
@@ -33,6 +37,7 @@ def read(path: Path) -> Transforms:
             said.get("voxel_nm"),
             None if said.get("spread_px") is None else np.array(said["spread_px"], np.float64),
             tuple(_whole(said.get("bad", []), "bad")),
+            _reasons(said.get("why", {})),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
@@ -47,8 +52,32 @@ def write(path: Path, transforms: Transforms) -> None:
         "matrices": "[\n  " + ",\n  ".join(json.dumps(m, allow_nan=False) for m in transforms.matrices.tolist()) + "\n ]",
         "spread_px": json.dumps(spread.tolist()),
         "bad": json.dumps(transforms.bad),
+        "why": json.dumps({str(z): reason for z, reason in transforms.why.items()}),
     }
     write_text(Path(path), "{\n " + ",\n ".join(f'"{key}": {text}' for key, text in parts.items()) + "\n}\n")
+
+
+def read_anchors(path: Path) -> dict[int, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Slice -> its known matrix: of a transforms.json all slices that are not bad, of a CSV the slices it has a row for.
+
+    The columns of the CSV are z, tx, ty, and a, b, c, d where more than the shift is known, named as in the matrix above.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        known = read(path)
+        return {z: matrix for z, matrix in enumerate(known.matrices) if z not in known.bad}
+    table = tables.read(path)
+    if table.keys() not in ({*_SHIFT}, {*_SHIFT, *_LINEAR}) or any(column.dtype.kind not in "if" for column in table.values()):
+        raise ValueError(f"{path}: expected columns of numbers {', '.join(_SHIFT)} or {', '.join(_SHIFT + _LINEAR)}, "
+                         f"got {', '.join(table)}; output pixel = (x, y), input pixel = (a x + b y + tx, c x + d y + ty)")
+    if table["z"].dtype.kind != "i" or len(set(table["z"].tolist())) < len(table["z"]):
+        raise ValueError(f"{path}: expected each slice once in column z, a whole number from 0, got {table['z'].tolist()}")
+    still = dict(zip(_LINEAR, (1.0, 0.0, 0.0, 1.0), strict=True))
+    columns = {name: table.get(name, np.full(len(table["z"]), still.get(name, 0.0))) for name in (*_LINEAR, "tx", "ty")}
+    if not np.isfinite(np.stack(list(columns.values()))).all():
+        raise ValueError(f"{path}: expected a number in each cell, got an empty one; leave out slices that are not known")
+    return {z: np.array([(a, b, tx), (c, d, ty), (0, 0, 1)], np.float64)
+            for z, a, b, c, d, tx, ty in zip(table["z"].tolist(), *(column.tolist() for column in columns.values()), strict=True)}
 
 
 def _matrices(found: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -70,3 +99,9 @@ def _whole(found: Any, key: str) -> list[int]:
     if not isinstance(found, list) or any(isinstance(n, bool) or not isinstance(n, int) for n in found):
         raise ValueError(f"expected a list of whole numbers in {key}, got {str(found)[:80]}")
     return found
+
+
+def _reasons(found: Any) -> dict[int, str]:
+    if not isinstance(found, dict) or not all(z.isdecimal() and isinstance(reason, str) for z, reason in found.items()):
+        raise ValueError(f'expected why as {{"slice": "reason", ...}}, got {str(found)[:80]}')
+    return {int(z): reason for z, reason in found.items()}

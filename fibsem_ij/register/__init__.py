@@ -1,7 +1,7 @@
 """Room 1: slices that wander -> slices that sit still.
 
 In comes a grey stack (z, y, x), anything with `.shape`, `.dtype` and `[]`; out goes `Transforms`, one matrix a slice with
-its spread and the list of bad slices (`fit`), and the resampled stack (`apply`).
+its spread and the bad slices with the reason (`fit`), and the resampled stack (`apply`).
 
 Why this method. A pair of slices is fitted by Stochastic TurboReg (`turboreg`): coarse to fine on the grey values, many
 times on random halves of the slice; the median is the fit and the spread of the runs its uncertainty. Pairs at distance

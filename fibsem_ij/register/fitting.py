@@ -30,8 +30,8 @@ def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = N
         raise ValueError(f"expected a stack (z, y, x) of at least two slices, got shape {tuple(src.shape)}; there is nothing to align")
     options.named(src.shape[0])
     frame = Frame((src.shape[1], src.shape[2]))
-    why = look_at(src, executor=executor, progress=progress) | dict.fromkeys(options.bad, "given")
-    pairs, good = _trusted_pairs(src, why, options, executor, progress)
+    why = dict.fromkeys(options.bad, "given") | look_at(src, executor=executor, progress=progress)
+    pairs, good, unlike = _trusted_pairs(src, why, options, executor, progress)
     matrices = solve(consistent(list(pairs.values()), frame=frame), good, model=options.model, frame=frame, anchors=options.anchors)
     if options.keep_trend:
         matrices = without_trend(matrices, slices=options.trend_slices, model=options.model, frame=frame)
@@ -42,7 +42,7 @@ def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = N
         every = every @ np.linalg.inv(every[good[0] if options.reference is None else options.reference])
         every[:, 2] = (0, 0, 1)
     fitted = Transforms(every, frame.shape, options.model, getattr(src, "voxel_nm", None), _spread(pairs, good, src.shape[0]),
-                        tuple(z for z in range(src.shape[0]) if z not in set(good)))
+                        tuple(z for z in range(src.shape[0]) if z not in set(good)), why | unlike)
     return on_canvas(fitted, canvas=options.canvas, shape=frame.shape)
 
 
@@ -54,12 +54,13 @@ def look_at(src: ArrayLike, *, executor: Executor | None = None, progress: Progr
 
 
 def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, executor: Executor | None,
-                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int]]:
-    """The pairs of the good slices. Each slice that turns out bad makes new neighbours, so this goes on until none does."""
+                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int], dict[int, str]]:
+    """The pairs of the good slices, these, and why others are not. Each that turns out bad makes new neighbours: until none does."""
     fit_more = partial(fit_pairs, src, aligner=_aligner(options), model=options.model, seed=options.seed,
                        contrast=equalise if options.contrast == "equalise" else None, executor=executor, progress=progress)
     good = [z for z in range(src.shape[0]) if z not in why]
     tried: set[Step] = set()
+    unlike: dict[int, str] = {}
     pairs: dict[Step, Pair] = {}
     while True:
         wanted = set(steps(good, reach=options.reach))
@@ -71,7 +72,8 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
                              "look at the stack: it is blank, out of order, or of another kind")
         lost = by_likeness(used, good, limits=Limits()) or by_company(used, good, limits=Limits())
         if not lost:
-            return used, good
+            return used, good, unlike
+        unlike |= lost
         good = [z for z in good if z not in lost]
 
 

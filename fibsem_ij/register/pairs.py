@@ -59,7 +59,7 @@ def fit_pairs(src: ArrayLike, wanted: Iterable[Step], aligner: Aligner, *, model
         return {}
     found: dict[int, list[Pair]] = {}
     task = partial(_fit_chunk, jobs=chunks.jobs(), aligner=aligner, model=model, seed=seed, contrast=contrast)
-    map_slices(task, chunks, found, executor=executor, progress=progress)
+    map_slices(task, chunks, found, executor=executor, progress=progress, unit="chunk")
     return {(pair.fixed, pair.moving): pair for i in sorted(found) for pair in found[i]}
 
 
@@ -104,6 +104,8 @@ def _fit_chunk(slices: npt.NDArray[Any], i: int, *, jobs: list[tuple[list[int], 
             del ready[z]
         try:
             runs = aligner(ready[fixed][0], ready[moving][0], rng=np.random.default_rng([seed, fixed, moving]))
+        except ValueError as error:
+            raise ValueError(f"slice {moving} to slice {fixed}: {error}") from error
         except Exception as error:
             error.add_note(f"while fitting slice {moving} to slice {fixed}")
             raise

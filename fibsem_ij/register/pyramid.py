@@ -34,7 +34,7 @@ class Level:
     moving: Float  # (y, x), SENTINEL where there is no picture
     where: Index  # (tiles, n) flat index of the chosen pixels
     columns: Float  # (tiles, 4, n): gx, gy, grey, 1
-    squares: Matrix  # (tiles, 6, 6)
+    squares: Matrix  # (tiles, 2, 2), of the tile's shift
     lift: Matrix  # (tiles, 2, 2): what gain and offset take off the motion's products
     light: Matrix  # (tiles, 2, 2): products of grey and 1 -> step of gain and offset
 
@@ -74,14 +74,13 @@ def prepare(image: npt.NDArray[np.generic], *, sampling: Sampling) -> Pyramid:
         sizes.append(cv2.pyrDown(sizes[-1]))
     middle, scale = _brightness(sizes[-1])
     grid = _grid(frame.shape)
-    lever = _lever(grid, frame)
     levels = []
     for n, level in enumerate(sizes):
         level -= middle
         level *= 1 / scale
-        levels.append(_level(level, None if empty is None else _at_level(empty, n, level.shape), n, grid, lever, sampling))
+        levels.append(_level(level, None if empty is None else _at_level(empty, n, level.shape), n, grid, sampling))
     at = next(n for n, level in enumerate(sizes) if min(level.shape) <= SPECTRUM or n == len(sizes) - 1)
-    return Pyramid(frame, tuple(levels), _spectrum(levels[at].moving), at, lever, _blocks(grid))
+    return Pyramid(frame, tuple(levels), _spectrum(levels[at].moving), at, _lever(grid, frame), _blocks(grid))
 
 
 def _grid(shape: tuple[int, int]) -> tuple[int, int]:
@@ -153,8 +152,7 @@ def _at_level(empty: npt.NDArray[np.uint8], n: int, shape: tuple[int, int]) -> n
     return grown.view(np.bool_)[::step, ::step][: shape[0], : shape[1]]
 
 
-def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple[int, int], lever: Matrix,
-           sampling: Sampling) -> Level:
+def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple[int, int], sampling: Sampling) -> Level:
     gx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125 / 2**n)  # grey per pixel of level 0
     gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125 / 2**n)
     if empty is not None:
@@ -167,16 +165,15 @@ def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple
     if empty is not None:
         columns[:, 2:] *= ~empty.take(where)[:, None]
         grey = np.where(empty, np.float32(SENTINEL), grey)
-    return Level(grey, where, columns, *_sums(columns, lever))
+    return Level(grey, where, columns, *_sums(columns))
 
 
-def _sums(columns: Float, lever: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Normal equations of each tile with gain and offset eliminated (their Schur complement)."""
+def _sums(columns: Float) -> tuple[Matrix, Matrix, Matrix]:
+    """Normal equations of each tile's shift with gain and offset eliminated (their Schur complement)."""
     full = (columns @ columns.transpose(0, 2, 1)).astype(np.float64)  # (tiles, 4, 4)
     light = np.asarray(np.linalg.inv(full[:, 2:, 2:] + (1e-3 * full[:, 3:, 3:] + 1e-6) * np.eye(2)), np.float64)
     lift = light @ full[:, 2:, :2]
-    reduced = full[:, :2, :2] - full[:, :2, 2:] @ lift
-    return lever.transpose(0, 2, 1) @ reduced @ lever, lift, light
+    return full[:, :2, :2] - full[:, :2, 2:] @ lift, lift, light
 
 
 def _choose(strength: Float, grid: tuple[int, int], sampling: Sampling) -> Index:

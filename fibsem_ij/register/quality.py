@@ -11,6 +11,7 @@ enter; both are smoothed alike, so that the blur of resampling does not pass for
     shear                       how much more the longest direction grew than the shortest, 0 where the shape is kept
     spread_px                   disagreement of the stochastic runs
     bad                         left out of the estimate, its place bridged from its neighbours
+    state                       good, or what is wrong with the slice
     similarity_before, _after   correlation with the other slice, -1..1, of what both show; 0 for a blank slice
     residual_px                 displacement that is left: the median of four quarters; at most SEARCH_PX, NaN where nothing can be told
     worst                       1 for the slice to look at first
@@ -59,6 +60,7 @@ def quality(src: ArrayLike, fitted: Transforms, *, executor: Executor | None = N
         **_motion(fitted.matrices, Frame((src.shape[1], src.shape[2]))),
         "spread_px": np.array(fitted.spread_px),
         "bad": np.isin(np.arange(depth), fitted.bad),
+        "state": np.array([fitted.why.get(z, "bad") if z in fitted.bad else "good" for z in range(depth)]),
         "similarity_before": before,
         "similarity_after": after,
         "residual_px": residual,

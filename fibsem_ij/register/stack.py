@@ -7,8 +7,9 @@ Gauss-Newton). A pair that breaks the triangles it is in is left out first; one 
 
 What a pair is worth is the disagreement of its runs, in all directions at once: where the tissue lies in one corner, the
 runs agree on what that corner does and on little else. The anatomy's own motion, which no estimator can tell from the
-stage's, grows with the distance between the slices, so the disagreement is taken that much larger: far pairs bind a stack
-together where near ones are weak, and say little where near ones are good.
+stage's, grows with the distance between the slices: a leaning wall goes on leaning, so far pairs share the error of the
+near ones and cannot average it away, while grain, which does not lean, is alike in near slices only. So what a pair is
+worth falls steeply with its distance: far pairs bind a stack together where near ones are weak, and say little elsewhere.
 
 Rotation, scale and stretch of a slice are pulled towards 0 (a microscope changes them from slice to slice, but does not
 wind them up, while walls that lean through z make a chain of affine fits wind up). How hard is read off the stack: the
@@ -37,7 +38,8 @@ class Trust:
     """How the observations are weighed, in pixels at the slice's edge."""
 
     least_px: float = 0.02  # no fit is better than this
-    disagreement: float = 3.0  # variance over that of the runs: structure is alike over more than one block of tiles
+    disagreement: float = 6.0  # variance over that of the runs: structure is alike over more than one block of tiles
+    distance: float = 4.0  # the variance grows with this power of a pair's distance
     outlier: float = 3.0  # standard deviations at which a pair has lost half of its weight
     closure_px: float = 1.0  # a triangle of pairs that closes worse than this ...
     closure: float = 6.0  # ... and this many times the usual is broken
@@ -105,8 +107,8 @@ def consistent(pairs: Sequence[Pair], *, frame: Frame, trust: Trust | None = Non
 
 def _weights(pairs: Sequence[Pair], trust: Trust) -> Matrix:
     """Precision of each pair's free numbers: (pairs, free, free)."""
-    span = np.array([p.moving - p.fixed for p in pairs])
-    covariance = np.stack([p.covariance for p in pairs]) * (trust.disagreement * span**2)[:, None, None]
+    span = np.array([float(p.moving - p.fixed) for p in pairs])
+    covariance = np.stack([p.covariance for p in pairs]) * (trust.disagreement * span**trust.distance)[:, None, None]
     return np.asarray(np.linalg.inv(covariance + trust.least_px**2 * np.eye(covariance.shape[1])))
 
 

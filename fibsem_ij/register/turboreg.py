@@ -8,6 +8,8 @@ on the fixed slice alone is computed once; part 3: gain and offset as free param
 - The gain doubles as trust: in resin the grey values of one slice do not foretell the other's, the gain falls to 0, and
   the tile has no say.
 - Residuals are weighted (Cauchy), so that an organelle that moved or a scratch pulls little.
+- What lives in a tile moves by itself from slice to slice, so no tile is believed beyond that (a random-effects mean,
+  DerSimonian and Laird 1986): many tiles outvote one strong wall that leans.
 - The normal equations are sums over tiles. A stochastic run takes a random half of the tiles: once the tiles are summed,
   25 runs are 25 small solves. Halves are the right size: the s.d. of the mean of a random half about the mean of all is
   the standard error of the mean of all, so the spread of the runs is the uncertainty of the registration.
@@ -85,21 +87,43 @@ def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, l
     residual = warped.take(still.where)  # (tiles, n)
     residual -= gain * still.columns[:, 2]
     residual -= offset
-    weight = _cauchy(residual)
+    scale = 1.4826 * float(np.median(np.abs(residual[:, ::23]))) + 1e-6
+    weight = _cauchy(residual, scale)
     residual *= weight
     trust = weight.mean(1, dtype=np.float64) + 1e-6
     products = (still.columns @ residual[:, :, None])[:, :, 0].astype(np.float64)  # (tiles, 4)
     light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
     np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
-    gain = light[:, 0]
-    reduced = products[:, None, :2] - products[:, None, 2:] @ still.lift  # (tiles, 1, 2)
-    return _Sums(still.squares * (trust * gain**2)[:, None, None], (reduced @ fixed.lever)[:, 0] * gain[:, None])
+    gain = light[:, 0, None]
+    shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
+    squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
+    return _Sums(fixed.lever.transpose(0, 2, 1) @ squares @ fixed.lever, (shift[:, None] @ fixed.lever)[:, 0])
 
 
-def _cauchy(residual: Float) -> Float:
-    """Weights by the residuals' own scale; about 0 where the moving slice has no picture."""
-    size = np.abs(residual[:, ::23])
-    scale = 1.4826 * float(np.median(size)) + 1e-6
+def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, Matrix]:
+    """Normal equations of each tile's own shift, (tiles, 2, 2) and (tiles, 2) -> the same as far as they are to be believed.
+
+    A tile tells where its own content went. As the slice's motion that is off by the noise (covariance noise A^-1, A the
+    squares) and by what the content moves by itself, a leaning wall, a growing organelle: a variance `own` that is read
+    off the steps which tiles still ask for; half of what is known is known by tiles that ask for more. The squares become
+    the precision (noise A^-1 + own)^-1 = (noise A + own det A) / (noise^2 + noise own tr A + own^2 det A): a few tiles of
+    strong contrast do not outvote the many, each of which is as likely to move with the slice.
+    """
+    trace = squares[:, 0, 0] + squares[:, 1, 1]
+    det = np.maximum(squares[:, 0, 0] * squares[:, 1, 1] - squares[:, 0, 1] ** 2, 0)  # of stripes it is 0, give or take
+    adjugate = np.array([(0, 1), (-1, 0)]) @ squares @ np.array([(0, -1), (1, 0)])
+    turned = (adjugate @ products[:, :, None])[:, :, 0]
+    steps = (turned**2).sum(1) / (det + 1e-3 * noise * trace + 1e-6 * noise**2) ** 2
+    order = np.argsort(steps)
+    half = int(np.searchsorted(np.cumsum(trace[order]), trace.sum() / 2))
+    own = steps[order[min(half, len(order) - 1)]] / 2
+    scale = 1 / (noise**2 + noise * own * trace + own**2 * det)
+    eye = (own * det * scale)[:, None, None] * np.eye(2)
+    return (noise * scale)[:, None, None] * squares + eye, scale[:, None] * (noise * products + own * turned)
+
+
+def _cauchy(residual: Float, scale: float) -> Float:
+    """Weights by the residuals' scale; about 0 where the moving slice has no picture."""
     weight = residual * np.float32(1 / (_CAUCHY * scale))
     np.square(weight, out=weight)
     weight += 1

@@ -78,6 +78,11 @@ def test_an_error_names_its_slice_and_earlier_slices_stay(workers):
     np.testing.assert_array_equal(out[kept], SRC[kept])
 
 
+def test_what_is_no_slice_is_called_by_its_name():
+    with pytest.raises(ValueError, match=r"^chunk 5: expected light"):
+        map_slices(fails_at_five, SRC, {}, unit="chunk")
+
+
 def test_an_error_of_another_kind_keeps_its_kind():
     def stops(labels_slice, z):
         raise MemoryError("full")

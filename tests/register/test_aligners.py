@@ -116,6 +116,26 @@ def test_slices_of_any_shape(shape):
     assert corner_distance(median(runs, model="translation", frame=Frame(shape))[0], truth, frame=FRAME) < 0.3
 
 
+def test_stripes_tell_the_shift_across_them():
+    stripes = np.tile(128 + 60 * np.sin(np.arange(256) / 7.0), (256, 1))
+    moving = np.tile(128 + 60 * np.sin((np.arange(256) - 1.5) / 7.0), (256, 1))
+    runs = TurboReg("translation")(stripes, moving, rng=np.random.default_rng(0))
+    assert np.isfinite(runs).all()
+    assert np.median(runs[:, 0, 2]) == pytest.approx(1.5, abs=0.1)
+
+
 def test_a_slice_that_is_too_small_is_told():
     with pytest.raises(ValueError, match="at least 32 x 32"):
         TurboReg().prepare(np.zeros((20, 500), np.uint8))
+
+
+def test_one_leaning_wall_does_not_outvote_the_faint_tissue_that_stays():
+    x = np.arange(256.0)
+
+    def slice_with_wall_at(place, seed):
+        faint = 128 + 0.12 * (moved(STILL).astype(float) - 120)
+        wall = 110 * np.exp(-(((x - place) / 4) ** 2)) * np.sin(np.arange(256)[:, None] / 9) ** 2
+        return faint + wall + np.random.default_rng(seed).normal(0, 2, (256, 256))
+
+    runs = TurboReg("translation")(slice_with_wall_at(100.0, 0), slice_with_wall_at(100.5, 1), rng=np.random.default_rng(0))
+    assert abs(np.median(runs[:, 0, 2])) < 0.1

@@ -36,7 +36,7 @@ def test_the_motion_is_read_off_known_transforms() -> None:
     turned = 1.03 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     stretched = np.diag([1.02, 1])
     forward = np.stack([np.eye(3), about_centre(np.eye(2), (3, -2)), about_centre(turned, (-1, 5)), about_centre(stretched, (0, 0))])
-    table = quality(stack()[0][:4], Transforms(np.linalg.inv(forward), SHAPE, spread_px=np.arange(4), bad=(2,)))
+    table = quality(stack()[0][:4], Transforms(np.linalg.inv(forward), SHAPE, spread_px=np.arange(4), bad=(2,), why={2: "blank"}))
     for column, wanted in {"shift_x_px": [0, 3, -1, 0], "shift_y_px": [0, -2, 5, 0], "rotation_deg": [0, 0, 2, 0],
                            "scale": [1, 1, 1.03, 1.02**0.5], "shear": [0, 0, 0, 0.02]}.items():
         np.testing.assert_allclose(table[column], wanted, atol=1e-9, err_msg=column)
@@ -44,6 +44,7 @@ def test_the_motion_is_read_off_known_transforms() -> None:
     assert table["name"].tolist() == ["0000", "0001", "0002", "0003"]
     assert table["spread_px"].tolist() == [0, 1, 2, 3]
     assert table["bad"].tolist() == [False, False, True, False]
+    assert table["state"].tolist() == ["good", "good", "blank", "good"]
 
 
 def test_the_right_transforms_make_slices_alike_and_leave_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from scene import jitter, moved
 
 from fibsem_ij import phantom, register
+from fibsem_ij.register.models import Frame, corner_distance
 from fibsem_ij.volume import Transforms, Volume
 
 QUIET = replace(phantom.Options(), curtain=0.0, charging=0.0, brightness_sd=0.0, jumps=0.0, blank=0.0, half_blank=0.0, defocused=0.0,
@@ -71,6 +72,8 @@ def spoil(slices, z, kind):
         slices[z] = moved(np.eye(3), seed=9)
 
 
+WHY = {"blank": "blank", "half blank": "half blank", "faded": "faded", "defocused": "defocused", "duplicated": "duplicated",
+       "another field": "unlike"}
 KINDS = ("blank", "noise", "half blank", "half noise", "saturated", "faded", "defocused", "duplicated", "another field")
 
 
@@ -82,6 +85,8 @@ def test_bad_slices_are_found_and_move_nothing(kind):
     fitted = register.fit(slices)
     expected = {4, 9} if kind == "duplicated" else {4, 9, 10}
     assert expected <= set(fitted.bad) <= {4, 9, 10}
+    assert fitted.why.keys() == set(fitted.bad)
+    assert kind not in WHY or WHY[kind] in fitted.why[4]
     scores = register.score(fitted, truth)
     assert scores["pair_px"] < 0.25
     assert scores["drift_px"] < 0.4
@@ -100,6 +105,21 @@ def test_short_stacks(depth):
     fitted = register.fit(slices)
     assert fitted.bad == ()
     assert register.score(fitted, truth)["pair_px"] < 0.3
+
+
+def test_slices_known_to_be_bad_are_left_out_and_a_found_reason_wins():
+    slices, truth = small_stack()
+    slices[4] = 0
+    fitted = register.fit(slices, options=register.Options(bad=(4, 7)))
+    assert dict(fitted.why) == {4: "blank or faded", 7: "given"}
+    assert register.score(fitted, truth)["pair_px"] < 0.25
+
+
+def test_anchored_slices_stay_where_they_are_known_to_be():
+    slices, truth = small_stack()
+    elsewhere = np.array([[1, 0, 30.0], [0, 1, -20], [0, 0, 1]])
+    fitted = register.fit(slices, options=register.Options(anchors={z: truth.matrices[z] @ elsewhere for z in (3, 11)}))
+    assert corner_distance(fitted.matrices, truth.matrices @ elsewhere, frame=Frame((256, 256))).max() < 0.4
 
 
 def test_the_first_slice_may_be_bad():
@@ -158,6 +178,12 @@ def test_what_cannot_be_done_is_told():
         register.fit(slices[:1])
     with pytest.raises(ValueError, match="resemble each other, got none"):
         register.fit(slices, options=register.Options(aligner=lambda fixed, moving, *, rng: np.zeros((0, 3, 3))))
+
+    def refuses(fixed, moving, *, rng):
+        raise ValueError("expected more light")
+
+    with pytest.raises(ValueError, match=r"^chunk 0: slice 1 to slice 0: expected more light"):
+        register.fit(slices, options=register.Options(aligner=refuses))
     hole = slices.astype(np.float32)
     hole[2, 5, 5] = np.nan
     with pytest.raises(ValueError, match="slice 2: expected finite"):

@@ -12,7 +12,7 @@ from fibsem_ij.register.stack import bridge, consistent, solve, without_trend
 FRAME = Frame((256, 256))
 
 
-def pairs_of(truth, good, *, reach=2, noise=0.0, wound=0.0, seed=0):
+def pairs_of(truth, good, *, reach=2, noise=0.0, wound=0.0, seed=0, sd=0.1):
     """Pairs with errors of `noise`, whose scale winds up by `wound` a slice."""
     rng = np.random.default_rng(seed)
     made = []
@@ -20,7 +20,7 @@ def pairs_of(truth, good, *, reach=2, noise=0.0, wound=0.0, seed=0):
         wrong = rng.normal(0, noise, 6) if noise else np.zeros(6)
         wrong[[2, 5]] += wound * (j - i)
         exact = truth[j] @ np.linalg.inv(truth[i])
-        made.append(Pair(i, j, exact @ FRAME.from_numbers(wrong), np.eye(6) * 0.1**2, 0.1, np.ones(64, np.float32)))
+        made.append(Pair(i, j, exact @ FRAME.from_numbers(wrong), np.eye(6) * sd**2, 0.1, np.ones(64, np.float32)))
     return made
 
 
@@ -47,13 +47,13 @@ def test_the_banded_system_is_the_dense_one():
 
 def test_exact_pairs_give_the_exact_stack_but_for_the_pull():
     truth = jitter(20, edge_px=1.0)
-    solved = solve(pairs_of(truth, range(20)), range(20), model="affine", frame=FRAME)
+    solved = solve(pairs_of(truth, range(20), sd=0.05), range(20), model="affine", frame=FRAME)
     assert errors(solved, truth).max() < 0.4
 
 
 def test_one_wild_pair_moves_nothing():
     truth = jitter(20)
-    pairs = pairs_of(truth, range(20), noise=0.02)
+    pairs = pairs_of(truth, range(20), noise=0.02, sd=0.05)
     pairs[12] = Pair(pairs[12].fixed, pairs[12].moving, FRAME.from_numbers(np.array([80, -50, 9, 0, 0, 9.0])), pairs[12].covariance, 0.05,
                      pairs[12].likeness)
     kept = consistent(pairs, frame=FRAME)
@@ -84,7 +84,7 @@ def test_the_same_stack_at_twice_the_size_is_treated_alike():
 def test_anchors_hold():
     truth = jitter(10)
     anchor = truth[7]
-    solved = solve(pairs_of(truth, range(10)), range(10), model="affine", frame=FRAME, anchors={7: anchor})
+    solved = solve(pairs_of(truth, range(10), sd=0.05), range(10), model="affine", frame=FRAME, anchors={7: anchor})
     assert corner_distance(solved[7], anchor, frame=FRAME) < 0.05
     assert corner_distance(solved, truth, frame=FRAME).max() < 0.3
 
