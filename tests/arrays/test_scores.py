@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from skimage.metrics import adapted_rand_error, peak_signal_noise_ratio
+from skimage.metrics import adapted_rand_error, peak_signal_noise_ratio, structural_similarity
 
-from fibsem_ij.arrays.scores import adapted_rand, dice, iou, mae, mse, object_dice, overlaps, psnr
+from fibsem_ij.arrays.scores import adapted_rand, dice, gradient_error, iou, mae, mse, object_dice, overlaps, psnr, ssim
 
 rng = np.random.default_rng(0)
 stacks = arrays(np.uint32, (3, 4, 5), elements=st.integers(0, 3))
@@ -76,3 +76,30 @@ def test_stacks_of_other_shapes_and_numbers_are_refused():
         dice(np.zeros((2, 3)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="object numbers"):
         overlaps(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+def test_ssim_is_that_of_scikit_image():
+    truth = rng.integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    result = np.clip(truth + rng.normal(0, 20, truth.shape), 0, 255).astype(np.uint8)
+    theirs = np.mean([structural_similarity(a, b, data_range=255) for a, b in zip(truth, result, strict=True)])
+    assert ssim(result, truth, data_range=255) == pytest.approx(theirs, abs=1e-12)
+    assert ssim(truth, truth, data_range=255) == 1
+    assert ssim(result[0], truth[0], data_range=255) == structural_similarity(truth[0], result[0], data_range=255)
+    for wrong in (truth[:, :6], truth):
+        with pytest.raises(ValueError, match="expected"):
+            ssim(wrong, wrong, data_range=0 if wrong is truth else 255)
+
+
+def test_gradient_error_looks_at_edges_alone():
+    truth = np.zeros((2, 20, 20))
+    truth[:, :, 10:] = 100
+    assert gradient_error(truth, truth) == 0
+    assert gradient_error(truth + 7, truth) == 0  # brightness is no edge
+    assert gradient_error(truth * 0, truth) == pytest.approx(50)  # all of the edge is gone: half of 100 at the two pixels beside it
+    assert gradient_error(truth * 0.5, truth) == pytest.approx(25)
+    elsewhere = truth.copy()
+    elsewhere[:, 5, 3] += 90
+    assert gradient_error(elsewhere, truth) == 0
+    assert gradient_error(truth, truth * 0) == 0
+    with pytest.raises(ValueError, match="share"):
+        gradient_error(truth, truth, share=0)

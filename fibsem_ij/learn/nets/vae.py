@@ -6,7 +6,8 @@ at each level a few Gaussian maps, drawn from the encoder's posterior in fitting
 is told as a step away from the prior, in its deviations: (shift, log ratio). What a code costs is its divergence from the prior, so
 it keeps structure that comes back elsewhere, and noise, which never does, is not worth its price.
 
-`forward` decodes the middle of each posterior; `sample` draws once, and the mean of many draws is the posterior mean.
+`forward` decodes the middle of each posterior; with a generator `coded` draws once, and the mean of many draws is the posterior mean.
+The same generator with `sign` -1 draws the mirror image, and the two together err far less than two draws of their own.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Net(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.multiple = 2 ** (config.depth - 1)
         widths = [config.base * 2**level for level in range(config.depth)]
         self.down = nn.ModuleList(_pair(i, o) for i, o in zip([config.inputs, *widths], widths, strict=False))
         self.pool = nn.AvgPool2d(2)
@@ -58,7 +60,7 @@ class Net(nn.Module):
             prices.append(price)
             return mean
 
-        return in_multiples(body, x, 2 ** (self.config.depth - 1)), prices[0]
+        return in_multiples(body, x, self.multiple), prices[0]
 
     def seen(self, x: Tensor) -> list[Tensor]:
         """What the encoder makes of the input: (b, widths[level], y / 2 ** level, x / 2 ** level) of each level."""
@@ -68,11 +70,11 @@ class Net(nn.Module):
             maps.append(x)
         return maps
 
-    def climbed(self, seen: list[Tensor], noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def climbed(self, seen: list[Tensor], noise: torch.Generator | None, *, sign: float = 1.0) -> tuple[Tensor, Tensor]:
         known = self.top.expand_as(seen[-1])
         price = known.new_zeros(len(known))
         for level in reversed(range(len(seen))):
-            known, cost = self.rungs[level](known, seen[level], noise)
+            known, cost = self.rungs[level](known, seen[level], noise, sign)
             price = price + cost
             if level:
                 known = self.up[level - 1](known)
@@ -90,13 +92,13 @@ class _Rung(nn.Module):
         nn.init.zeros_(self.posterior[-1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.prior.weight)
 
-    def forward(self, known: Tensor, seen: Tensor, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def forward(self, known: Tensor, seen: Tensor, noise: torch.Generator | None, sign: float = 1.0) -> tuple[Tensor, Tensor]:
         mean, spread = self.prior(known).chunk(2, 1)
         shift, ratio = self.posterior(torch.cat((known, seen), 1)).chunk(2, 1)
         spread, ratio = (_SPREAD * torch.tanh(s / _SPREAD) for s in (spread, ratio))
         cost = (ratio.exp() ** 2 + shift**2 - 1) / 2 - ratio
         if noise is not None:
-            shift = shift + ratio.exp() * torch.randn(shift.shape, generator=noise, device=shift.device)
+            shift = shift + sign * ratio.exp() * torch.randn(shift.shape, generator=noise, device=shift.device)
         code = mean + spread.exp() * shift
         return known + self.merge(torch.cat((known, code), 1)), cost.sum((1, 2, 3))
 

@@ -1,0 +1,212 @@
+"""fibsem-ij denoise: noisy -> clean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fibsem_ij.cli.terminal import Json, Progress, progress_to, show
+
+app = typer.Typer(help="Denoise a stack: train a network, apply it, score what came out.", no_args_is_help=True)
+
+Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Net = Annotated[Path, typer.Argument(help="Network folder.")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field lie on one another already; else they are registered.")]
+
+
+@app.command()
+def fit(
+    noisy: Noisy,
+    net: Annotated[Path, typer.Argument(help="Network folder to write.")],
+    clean: Annotated[Path | None, typer.Option(help="Truth, a stack: a slow scan of the same slices, or what `truth` wrote.")] = None,
+    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field.")] = None,
+    method: Annotated[Literal["supervised", "vae", "blindspot"] | None,
+                      typer.Option(help="supervised where there is --clean or --scans, else blindspot.")] = None,
+    neighbours: Annotated[int, typer.Option(help="Slices to each side that the network sees too; 1 or 2 for an aligned stack.", min=0)] = 0,
+    minutes: Annotated[float, typer.Option(help="Training time.")] = 10.0,
+    updates: Annotated[int | None, typer.Option(help="Or this many updates, whichever comes first.")] = None,
+    base: Annotated[int, typer.Option(help="Maps of the network's first level; 32 and more pay on a GPU.", min=1)] = 16,
+    trim: Annotated[float | None, typer.Option(help="Of --scans: the mean without this share at either end, not the median.")] = None,
+    zoom: Annotated[float, typer.Option(help="Patches larger or smaller by up to this share.", min=0, max=0.9)] = 0.0,
+    blur: Annotated[float, typer.Option(help="Blur of up to this many px on noisy patches.", min=0)] = 0.0,
+    noise: Annotated[float, typer.Option(help="More noise on noisy patches, up to this many deviations of the stack.", min=0)] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed and updates give the same network.")] = 1,
+    aligned: Aligned = False,
+    device: Device = "auto",
+    log: Annotated[Path | None, typer.Option(help="Folder for history.csv and curve.png.")] = None,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Train a network. Stopped (Ctrl-C, a power cut) and started again, it goes on where it stopped.
+
+    fibsem-ij denoise fit noisy.tif net/ --scans scans/
+    """
+    import shutil
+
+    from fibsem_ij import denoise, files
+    from fibsem_ij.files import networks
+    from fibsem_ij.learn.augment import Augment
+
+    options = denoise.Options(method=method or ("supervised" if clean or scans else "blindspot"), neighbours=neighbours, minutes=minutes,
+                              updates=updates, base=base, trim=trim, seed=seed, device=device,
+                              augment=Augment(zoom=zoom, blur_px=blur, noise=noise))
+    truth = files.read(clean) if clean else None
+    fields = _fields(scans) if scans else None
+    state = state_of(net, options, noisy, clean, scans, aligned)
+    with progress_to(progress, "denoise fit") as step:
+        network = denoise.fit(files.read(noisy), truth, scans=fields, align=None if aligned else registered, options=options, state=state,
+                              log=log, progress=_thousandths(step))
+    networks.write(net, network)
+    shutil.rmtree(state, ignore_errors=True)
+    last = network.record["history"]["rows"][-1]
+    show({"method": options.method, "updates": last["update"], "seconds": last["seconds"], "score": last["score"], "path": str(net)}, json_,
+         f"{options.method} network in {net} after {last['update']} updates and {last['seconds'] / 60:.1f} minutes")
+
+
+@app.command()
+def apply(
+    noisy: Noisy,
+    net: Net,
+    out: Annotated[Path, typer.Argument(help="Clean stack to write, of the same kind.")],
+    uncertainty: Annotated[Path | None, typer.Option(help="Stack to write: how unsure a vae is of each pixel, in grey values.")] = None,
+    residual: Annotated[Path | None, typer.Option(help="Stack to write: what was taken away. It should look like noise.")] = None,
+    draws: Annotated[int, typer.Option(help="Of a vae: the mean of so many decoded draws; 0: the decoded middle.", min=0)] = 0,
+    flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
+    device: Device = "auto",
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Denoise a stack, slice by slice.
+
+    fibsem-ij denoise apply noisy.tif net/ clean.tif --residual residual.tif
+    """
+    from contextlib import ExitStack
+
+    from fibsem_ij import denoise, files
+    from fibsem_ij.files import networks
+
+    stack, network = files.read(noisy), networks.read(net)
+    with ExitStack() as open_, progress_to(progress, "denoise apply") as step:
+        sinks = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm, names=stack.names)) if path
+                 else None for path, dtype in ((out, stack.dtype), (uncertainty, "float32"), (residual, "float32"))]
+        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], draws=draws, flips=flips, device=device,
+                      progress=step)
+    show({"shape": list(stack.shape), "path": str(out)}, json_, f"{len(stack)} clean slices in {out}")
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Argument(help="Denoised stack.")],
+    clean: Annotated[Path, typer.Argument(help="Truth.")],
+    pictures: Annotated[Path | None, typer.Option(help="Folder for a picture of some slices side by side.")] = None,
+    noisy: Annotated[Path | None, typer.Option(help="The noisy stack, for the pictures.")] = None,
+    json_: Json = False,
+) -> None:
+    """How far from the truth, in its grey values: MAE, MSE, PSNR, SSIM, and the error of the gradient at membranes.
+
+    fibsem-ij denoise score clean.tif truth.tif --pictures pictures/ --noisy noisy.tif
+    """
+    from fibsem_ij import denoise, files
+
+    result, truth = files.read(out), files.read(clean)
+    told: dict[str, Any] = dict(denoise.score(result, truth))
+    lines = [f"{name:10} {value:.4g}" for name, value in told.items()]
+    if pictures:
+        from fibsem_ij import render
+        from fibsem_ij.render_denoise import denoising_sheet
+
+        pictures.mkdir(parents=True, exist_ok=True)
+        sheet = denoising_sheet(result, truth, noisy=files.read(noisy) if noisy else None)
+        told["picture"] = str(render.save(pictures / "denoising.png", sheet))
+        lines.append(f"Look at {told['picture']}")
+    show(told, json_, "\n".join(lines))
+
+
+@app.command()
+def truth(
+    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field.")],
+    out: Annotated[Path, typer.Argument(help="Stack to write: one slice a field.")],
+    trim: Annotated[float | None, typer.Option(help="The mean without this share at either end, instead of the median.")] = None,
+    aligned: Aligned = False,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Make truth from repeated scans: registered to one another, then the median of each pixel.
+
+    fibsem-ij denoise truth scans/ truth.tif
+    """
+    import numpy as np
+
+    from fibsem_ij import files
+    from fibsem_ij.denoise import truth as of_scans
+
+    fields = _fields(scans)
+    of_scans.checked(fields)
+    dtype = np.dtype(fields[0].dtype)
+    shape = (len(fields), *fields[0].shape[1:])
+    with files.create(out, shape=shape, dtype=dtype, voxel_nm=fields[0].voxel_nm) as sink, progress_to(progress, "denoise truth") as step:
+        for z, field in enumerate(fields):
+            middle = of_scans.truth(field, trim=trim, align=None if aligned else registered)
+            sink[z] = middle.astype(dtype) if dtype.kind == "f" else np.rint(middle).astype(dtype)
+            if step:
+                step(z + 1, len(fields))
+    show({"fields": len(fields), "scans": fields[0].shape[0], "path": str(out)}, json_,
+         f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
+
+
+def state_of(net: Path, *told: Any) -> Path:
+    """The folder beside `net` where its training stands: of the same stacks and options, so that another training starts afresh."""
+    import hashlib
+    import shutil
+    from dataclasses import replace
+
+    options, *paths = told
+    known = repr((replace(options, minutes=10.0, updates=None, device="auto"), [str(p) for p in paths]))
+    state = net.parent / f".{net.name}.{hashlib.sha256(known.encode()).hexdigest()[:8]}.training"
+    if net.parent.is_dir():
+        for other in net.parent.iterdir():
+            if other.name.startswith(f".{net.name}.") and other.suffix == ".training" and other != state:
+                shutil.rmtree(other, ignore_errors=True)
+    return state
+
+
+def registered(scans: Any) -> Any:
+    """Scans of one field, put on the first of them; what moved in from outside stays as it was."""
+    import numpy as np
+
+    from fibsem_ij import register
+
+    fitted = register.fit(scans, options=register.Options(model="translation", reference=0))
+    moved = register.apply(scans.astype(np.float32), fitted, interpolation="cubic", fill=np.nan)
+    return np.where(np.isnan(moved), scans, moved)
+
+
+def _fields(folder: Path) -> list[Any]:
+    """One stack (scan, y, x) a field, in natural order."""
+    from fibsem_ij import files
+    from fibsem_ij.files.folder import natural
+
+    if not folder.is_dir():
+        return [files.read(folder)]
+    found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: natural(p.name))
+    folders = [p for p in found if p.is_dir()]
+    return [files.read(p) for p in folders or found]
+
+
+def _thousandths(step: Callable[[int, int], None] | None) -> Callable[[dict[str, Any]], None] | None:
+    """Training progress as (done, of 1000), told when it moves."""
+    if step is None:
+        return None
+    last = -1
+
+    def tell(told: dict[str, Any]) -> None:
+        nonlocal last
+        if (now := int(1000 * told["position"])) > last:
+            last = now
+            step(now, 1000)
+
+    return tell

@@ -1,0 +1,55 @@
+"""A trained network over a noisy stack: what each method does with a tile, and the guard on what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fibsem_ij.denoise import variational
+from fibsem_ij.learn.network import Network
+from fibsem_ij.learn.predict import Options, predict
+from fibsem_ij.volume import ArrayLike, WritableArray
+
+
+def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncertainty: WritableArray | None,
+                  residual: WritableArray | None, draws: int, tile: int, flips: bool, device: str,
+                  progress: Callable[[int, int], None] | None) -> None:
+    _check(src, network, out, uncertainty, residual)
+    drawn = network.task == "denoise.vae" and (draws > 0 or uncertainty is not None)
+    forward = variational.forward_of(network.module, draws) if drawn else None
+
+    def keep(z: int, values: npt.NDArray[np.float32]) -> None:
+        noisy = np.asarray(src[z])
+        clean = within(network.scale.back(values[0]), noisy)
+        out[z] = clean
+        if residual is not None:
+            residual[z] = noisy.astype(np.float32) - clean.astype(np.float32)
+        if uncertainty is not None:
+            uncertainty[z] = values[1] / np.float32(network.scale.gain)
+
+    predict(src, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, progress=progress)
+
+
+def within(clean: npt.NDArray[Any], noisy: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The guard: shape and dtype of the noisy slice, and no value beyond its own."""
+    if clean.shape != noisy.shape or clean.dtype != noisy.dtype:
+        raise ValueError(f"expected {noisy.shape} {noisy.dtype} from the network, got {clean.shape} {clean.dtype}; "
+                         "train it on such a stack")
+    return np.asarray(np.clip(clean, noisy.min(), noisy.max()))
+
+
+def _check(src: ArrayLike, network: Network, out: WritableArray, uncertainty: WritableArray | None, residual: WritableArray | None) -> None:
+    if not network.task.startswith("denoise."):
+        raise ValueError(f"expected a network that denoises, got one for {network.task or 'an unknown task'}; name one of denoise fit")
+    if np.dtype(src.dtype).name != network.scale.dtype:
+        raise ValueError(f"expected a stack of {network.scale.dtype} like the one the network learned from, got {src.dtype}; "
+                         "convert the stack, or fit another network")
+    if uncertainty is not None and network.task != "denoise.vae":
+        raise ValueError(f"expected a vae for an uncertainty map, got {network.task}; fit with the method vae")
+    for name, array, dtype in (("out", out, src.dtype), ("uncertainty", uncertainty, np.float32), ("residual", residual, np.float32)):
+        if array is not None and (tuple(array.shape) != tuple(src.shape) or array.dtype != dtype):
+            raise ValueError(f"expected {name} of shape {tuple(src.shape)} and {np.dtype(dtype)}, got {tuple(array.shape)} and "
+                             f"{array.dtype}; make it like the noisy stack")

@@ -1,0 +1,62 @@
+"""Denoising by self-supervision, where there is one noisy stack and no truth: of the Noise2Void kind, with spots half blind.
+
+Noise2Void (Krull et al., CVPR 2019) hides some pixels from the network and asks for them: noise cannot be told from its surroundings,
+so structure is learned. But what a pixel says of itself is lost, and one pixel in many teaches. Here every pixel is half hidden, by
+noise of our own: with e of the stack's own variance (`noise`), the network sees seen + a e and is asked for seen - e / a. The two
+noises, n + a e and n - e / a, are uncorrelated, so what the network learns is the mean of the signal, as if the second were another
+scan (Recorrupted-to-Recorrupted, Pang et al., CVPR 2021). Neighbouring slices are shown as they are: their noise is their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fibsem_ij.denoise import pairs
+from fibsem_ij.denoise.noise import Noise
+from fibsem_ij.denoise.options import Options
+from fibsem_ij.learn.ahead import Batch
+from fibsem_ij.learn.patches import Patches
+from fibsem_ij.learn.scale import Scale
+from fibsem_ij.volume import ArrayLike
+
+_HIDDEN = 0.5  # a: 0 hides nothing, and asks for pure noise
+
+
+class BlindSpot:
+    """A `learn.train.Task`."""
+
+    def __init__(self, src: ArrayLike, noise: Noise, *, scale: Scale, options: Options) -> None:
+        trained, held = pairs.split(src.shape[0], options)
+        self.scale, self.noise, self.flat, self.middle = scale, noise, options.flat, options.neighbours
+        self.patches = Patches(src, None, trained, size=options.patch, neighbours=options.neighbours, scale=scale.forward,
+                               augment=options.augment)
+        self.judged = self.parted(pairs.judged(src, held, neighbours=options.neighbours, scale=scale), torch.Generator().manual_seed(0))
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        (seen,) = self.patches.batch(rng, size)
+        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+        flat = torch.from_numpy(rng.random(size) < self.flat)
+        level = pairs.around(seen[:, self.middle : self.middle + 1]).flatten(1)[:, int(rng.integers(seen[0, 0].numel()))]
+        level = level[:, None, None, None]  # a brightness found in each patch
+        spread = pairs.variance(level, self.noise, self.scale).sqrt()
+        seen = torch.where(flat[:, None, None, None], level + spread * torch.randn(seen.shape, generator=generator), seen)
+        shown, asked = self.parted(seen, generator)
+        asked = torch.where(flat[:, None, None, None], level, asked)
+        return shown, asked, 1 + (pairs.FLAT - 1) * flat.float()
+
+    def parted(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(b, 2k + 1, y, x) -> what is shown, of the same shape, and what is asked for (b, 1, y, x)."""
+        seen = x[:, self.middle : self.middle + 1]
+        spread = pairs.variance(pairs.around(seen), self.noise, self.scale).sqrt()
+        own = spread * torch.randn(seen.shape, generator=generator)
+        shown = x.clone()
+        shown[:, self.middle : self.middle + 1] += _HIDDEN * own
+        return shown, seen - own / _HIDDEN
+
+    def loss(self, module: nn.Module, batch: Batch, *, generator: torch.Generator) -> Tensor:
+        return pairs.loss(module, batch)
+
+    def score(self, module: nn.Module) -> float:
+        return pairs.score(module, *self.judged)

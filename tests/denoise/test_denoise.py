@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import noisy_scene as scene
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from fibsem_ij import denoise
+from fibsem_ij.denoise.applying import within
+from fibsem_ij.files import networks
+
+TRUTH = scene.clean()
+SCANS = [scene.scan(TRUTH, seed=seed) for seed in range(5)]
+FRESH, FRESH_NOISY = scene.clean(seed=9), scene.scan(scene.clean(seed=9), seed=99)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """One network a method; the supervised one from repeated scans."""
+    fields = [np.stack([scan[z] for scan in SCANS]) for z in range(len(TRUTH))]
+    return {"supervised": denoise.fit(SCANS[0], scans=fields, options=scene.quick(updates=300, neighbours=1)),
+            "blindspot": denoise.fit(SCANS[0], options=scene.quick("blindspot", updates=200, neighbours=1)),
+            "vae": denoise.fit(SCANS[0], options=scene.quick("vae", updates=150))}
+
+
+def psnr(result, truth=FRESH):
+    return denoise.score(result, truth)["psnr"]
+
+
+def test_every_way_removes_noise_from_a_stack_it_never_saw(trained):
+    """In a few seconds: with truth better than the best Gaussian, without truth 4 dB."""
+    best_blur = max(psnr(gaussian_filter(FRESH_NOISY.astype(float), (0, s, s))) for s in (0.8, 1, 1.3))
+    reached = {method: psnr(denoise.apply(FRESH_NOISY, network)) for method, network in trained.items()}
+    assert reached["supervised"] > best_blur
+    assert min(reached["blindspot"], reached["vae"]) > psnr(FRESH_NOISY) + 3.5
+
+
+def test_the_result_keeps_shape_dtype_and_range(trained):
+    out = np.zeros_like(FRESH_NOISY)
+    residual = np.zeros(out.shape, np.float32)
+    assert denoise.apply(FRESH_NOISY, trained["supervised"], out, residual=residual) is out
+    for noisy, clean in zip(FRESH_NOISY, out, strict=True):
+        assert noisy.min() <= clean.min() <= clean.max() <= noisy.max()
+    assert np.array_equal(residual, FRESH_NOISY.astype(np.float32) - out)
+    assert abs(residual.mean()) < 2
+
+
+def test_the_guard():
+    noisy = np.array([[10, 20], [30, 40]], np.uint8)
+    assert np.array_equal(within(np.array([[0, 20], [50, 255]], np.uint8), noisy), [[10, 20], [40, 40]])
+    with pytest.raises(ValueError, match="uint16"):
+        within(noisy.astype(np.uint16), noisy)
+    with pytest.raises(ValueError, match="expected"):
+        within(noisy[:1], noisy)
+
+
+def test_uncertainty_is_largest_where_the_error_is(trained):
+    unsure = np.zeros(FRESH.shape, np.float32)
+    out = denoise.apply(FRESH_NOISY, trained["vae"], uncertainty=unsure)
+    assert unsure.min() >= 0
+    error = gaussian_filter(np.abs(out.astype(float) - FRESH), (0, 2, 2))
+    assert np.corrcoef(gaussian_filter(unsure, (0, 2, 2)).ravel(), error.ravel())[0, 1] > 0.1
+    with pytest.raises(ValueError, match="vae"):
+        denoise.apply(FRESH_NOISY, trained["supervised"], uncertainty=unsure)
+
+
+def test_a_network_from_disk_does_the_same(trained, tmp_path: Path):
+    for method, network in trained.items():
+        networks.write(tmp_path / method, network)
+        again = networks.read(tmp_path / method)
+        assert again.task == f"denoise.{method}"
+        assert np.array_equal(denoise.apply(FRESH_NOISY[:2], network), denoise.apply(FRESH_NOISY[:2], again))
+
+
+def test_stopped_and_resumed_is_the_same_network(tmp_path: Path):
+    class Stopped(Exception):
+        pass
+
+    def stop(told):
+        if told["update"] == 7:
+            raise Stopped
+
+    options = scene.quick("blindspot", updates=12, every=4)
+    straight = denoise.fit(SCANS[0], options=options)
+    with pytest.raises(Stopped):
+        denoise.fit(SCANS[0], options=options, state=tmp_path / "state", progress=stop)
+    resumed = denoise.fit(SCANS[0], options=options, state=tmp_path / "state")
+    for name, weights in straight.module.state_dict().items():
+        assert torch.equal(weights, resumed.module.state_dict()[name])
+
+
+def test_what_cannot_be_denoised_is_named(trained):
+    holed = SCANS[0].astype(np.float32)
+    holed[3, 5, 5] = np.nan
+    with pytest.raises(ValueError, match="slice 3"):
+        denoise.fit(holed, options=scene.quick("blindspot"))
+    floats = denoise.fit(SCANS[0].astype(np.float32), options=scene.quick("blindspot", updates=2))
+    with pytest.raises(ValueError, match="slice 3"):
+        denoise.apply(holed, floats)
+    with pytest.raises(ValueError, match="uint8"):
+        denoise.apply(holed, trained["supervised"])
+    with pytest.raises(ValueError, match="clean and scans"):
+        denoise.fit(SCANS[0], options=scene.quick())
+    with pytest.raises(ValueError, match="crop"):
+        denoise.fit(SCANS[0], TRUTH[:, :60], options=scene.quick())
+    with pytest.raises(ValueError, match="method"):
+        denoise.Options(method="magic")
+
+
+def test_scores_are_on_the_scale_of_the_truth():
+    told = denoise.score(FRESH_NOISY, FRESH)
+    assert told["psnr"] == pytest.approx(10 * np.log10(255**2 / told["mse"]))
+    as_float = denoise.score(FRESH_NOISY.astype(np.float32), FRESH.astype(np.float32))
+    assert as_float["psnr"] < told["psnr"]  # a float truth spans less than 0..255
+    assert denoise.score(FRESH, FRESH)["gradient"] == 0
