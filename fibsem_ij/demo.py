@@ -1,6 +1,6 @@
 """`fibsem-ij demo FOLDER`: the house in one walk, on a phantom whose truth is known.
 
-A specimen is made, recorded by a microscope that drifts, and aligned again; its cells go to a real ImageJ as a label image
+A specimen is made, recorded by a microscope that drifts, aligned again and denoised; its cells go to a real ImageJ as a label image
 and as a ROI set, ImageJ measures and draws them, and everything is read back and compared with what was sent. As the
 rooms come, their stages join here.
 """
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from fibsem_ij import fiji, files, phantom, register, render
+from fibsem_ij import denoise, fiji, files, phantom, register, render
+from fibsem_ij.files import networks, tables, transforms
 from fibsem_ij.files import rois as roi_sets
-from fibsem_ij.files import tables, transforms
 from fibsem_ij.phantom import Phantom
-from fibsem_ij.volume import Labels, Volume
+from fibsem_ij.volume import Labels, Transforms, Volume
 
 SHAPE = (64, 400, 400)
+MINUTES = 0.75  # of training: it shows the way; ten give what the method can
 
 # The image in front carries the ROIs as its overlay. The pictures and numbers are ImageJ's own.
 _DRAW_AND_MEASURE = """
@@ -43,20 +44,22 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None]) -> dict[str, An
     specimen = phantom.make(SHAPE, seed=seed)
     rois = _write(specimen, folder)
     say(f"Written: raw.tif, labels.tif, rois.zip ({rois} ROIs), clean.zarr, labels.zarr, classes.zarr, drift.json")
-    aligned, moved = _align(specimen, folder)
+    fitted, aligned, moved = _align(specimen, folder)
     say(f"Aligned: aligned.zarr, transforms.json; {moved['pair_px']:.2f} px a pair from the truth, bad slices found: {moved['bad']}")
+    clean, updates = _denoise(specimen.raw, fitted, folder)
+    say(f"Denoised: denoised.zarr, by a network that learned from this stack alone, in {updates} updates and {60 * MINUTES:.0f} s")
     session = fiji.start()
     say(f"A real ImageJ {session.version} opens them")
     compared = _compare(specimen.cells, folder, session)
     z = _fullest(specimen)
     measured = _drawn_and_measured(specimen, folder, session, z)
-    picture = _pictures(specimen, aligned, folder / "pictures", z)
+    picture = _pictures(specimen, aligned, clean, folder / "pictures", z)
     for what, same in compared.items():
         say(f"  {'the same' if same else 'DIFFERS '}  {what}")
     if not all(compared.values()):
         raise ValueError(f"expected everything back from ImageJ as it was sent, got {compared}; run fibsem-ij doctor")
     return {"folder": str(folder), "picture": str(picture), "slices": len(specimen.raw), "cells": len(_ids(specimen.cells)),
-            "rois": rois, "measured": measured, "imagej": session.version, "compared": compared, "register": moved}
+            "rois": rois, "updates": updates, "measured": measured, "imagej": session.version, "compared": compared, "register": moved}
 
 
 def _write(specimen: Phantom, folder: Path) -> int:
@@ -69,14 +72,24 @@ def _write(specimen: Phantom, folder: Path) -> int:
     return roi_sets.write(folder / "rois.zip", roi_sets.each_roi(specimen.cells))
 
 
-def _align(specimen: Phantom, folder: Path) -> tuple[Volume, dict[str, Any]]:
+def _align(specimen: Phantom, folder: Path) -> tuple[Transforms, Volume, dict[str, Any]]:
     """The raw stack aligned, and how far from the true drift that is."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         fitted = register.fit(specimen.raw, executor=pool)
         aligned = specimen.raw.with_data(register.apply(specimen.raw, fitted, executor=pool))
     transforms.write(folder / "transforms.json", fitted)
     files.write(folder / "aligned.zarr", aligned)
-    return aligned, {**register.score(fitted, specimen.drift), "bad": list(fitted.bad)}
+    return fitted, aligned, {**register.score(fitted, specimen.drift), "bad": list(fitted.bad)}
+
+
+def _denoise(raw: Volume, fitted: Transforms, folder: Path) -> tuple[Volume, int]:
+    """The aligned stack denoised with what its neighbours say, and how many updates that was."""
+    white = raw.with_data(register.apply(raw, fitted, interpolation="nearest"))  # resampled otherwise, noise is no longer white
+    network = denoise.fit(white, options=denoise.Options(method="blindspot", neighbours=1, minutes=MINUTES))
+    clean = white.with_data(denoise.apply(white, network))
+    networks.write(folder / "network", network)
+    files.write(folder / "denoised.zarr", clean)
+    return clean, int(network.record["history"]["rows"][-1]["update"])
 
 
 def _compare(cells: Labels, folder: Path, session: fiji.Session) -> dict[str, bool]:
@@ -118,16 +131,18 @@ def _ids(labels: Labels, z: int | None = None) -> Any:
     return np.setdiff1d(np.asarray(labels) if z is None else labels[z], [0])
 
 
-def _pictures(specimen: Phantom, aligned: Volume, folder: Path, z: int) -> Path:
+def _pictures(specimen: Phantom, aligned: Volume, denoised: Volume, folder: Path, z: int) -> Path:
     raw, clean, cells = specimen.raw, specimen.clean, specimen.cells
     row = raw.shape[1] // 2
     organelles = np.where(specimen.classes[z] > 1, specimen.classes[z], 0)  # resin and cytoplasm stay grey
     sheet = render.sheet([
         (f"slice {raw.names[z]} as the microscope gives it", render.grey(raw[z])),
+        ("aligned and denoised", render.grey(denoised[z], like=raw[z])),
         ("what is there: membranes and organelles", render.overlay(clean[z], organelles, fill=0.5)),
         (f"its {len(_ids(cells, z))} cells, in ImageJ's colours", render.overlay(clean[z], cells[z])),
         ("along z: drift, charging, faults", render.grey(render.reslice(raw, y=row))),
         ("along z: aligned", render.grey(render.reslice(aligned, y=row))),
+        ("along z: aligned and denoised", render.grey(render.reslice(denoised, y=row), like=raw[z])),
         ("along z: the truth and its cells", render.overlay(render.reslice(clean, y=row), render.reslice(cells, y=row))),
-    ], title=f"fibsem_ij demo: {len(raw)} slices, {len(_ids(cells))} cells, {len(specimen.bad)} bad slices")
+    ], columns=4, title=f"fibsem_ij demo: {len(raw)} slices, {len(_ids(cells))} cells, {len(specimen.bad)} bad slices")
     return render.save(folder / "overview.png", sheet)
