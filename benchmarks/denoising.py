@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,7 @@ def main() -> None:
     cases = real(args.real, args.levels) if args.real else phantoms(args.levels, args.seeds, 192 if args.small else 384)
     for case in cases:
         tell(median(case))
-        for row in (*peers(case), *methods(case, args.methods, options, budgets)):
+        for row in chain(peers(case), methods(case, args.methods, options, budgets)):
             tell(row)
         if args.careamics:
             tell(careamics(case, args.careamics, args.minutes))

@@ -115,3 +115,13 @@ def test_truth_of_scans_that_moved(tmp_path: Path) -> None:
     moved = registered(scans)
     assert np.array_equal(moved[0], scans[0])
     assert np.isfinite(moved).all()
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"the file .*noisy\.tif"):
+        run("fit", folder / "noisy.tif", folder / "noisy.tif", "--minutes", 60)
+    (folder / "mine").mkdir()
+    (folder / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"got notes\.txt"):
+        run("fit", folder / "noisy.tif", folder / "mine", "--minutes", 60)
+    assert not list(folder.glob(".*"))

@@ -54,6 +54,7 @@ def fit(
     options = denoise.Options(method=method or ("supervised" if clean or scans else "blindspot"), neighbours=neighbours, minutes=minutes,
                               updates=updates, base=base, trim=trim, seed=seed, device=device,
                               augment=Augment(zoom=zoom, blur_px=blur, noise=noise))
+    networks.check_target(net)
     truth = files.read(clean) if clean else None
     fields = _fields(scans) if scans else None
     state = state_of(net, options, noisy, clean, scans, aligned)

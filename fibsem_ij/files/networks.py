@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from fibsem_ij.files.json_files import read_json
-from fibsem_ij.files.whole import whole_folder
+from fibsem_ij.files.whole import may_become, whole_folder
 from fibsem_ij.learn.network import Network, build, configure, layout
 from fibsem_ij.learn.scale import Scale
 
@@ -45,6 +45,11 @@ def write(path: Path, network: Network) -> None:
     with whole_folder(Path(path), stranger=_stranger) as part:
         save_file(tensors, part / WEIGHTS, metadata={"format": "pt"})
         (part / JSON).write_text(_described(network, _sha256(part / WEIGHTS)), encoding="utf-8", newline="\n")
+
+
+def check_target(path: Path) -> None:
+    """Refuse before a training what `write` would refuse after it."""
+    may_become(Path(path), stranger=_stranger)
 
 
 def read(path: Path) -> Network:

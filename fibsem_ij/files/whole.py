@@ -35,11 +35,7 @@ def whole_folder(path: Path, *, stranger: Callable[[Path], str | None]) -> Itera
     An older folder is replaced only where `stranger(folder)` finds nothing in it that a result cannot have written,
     so that a mistyped name never costs somebody's notes.
     """
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"expected a folder to write, got the file {path}; choose another name or remove it")
-    found = stranger(path) if path.exists() else None
-    if found:
-        raise ValueError(f"expected {path} to hold nothing but an older result, got {found}; write to another name or move it away")
+    may_become(path, stranger=stranger)
     part, old = _sibling(path, "part"), _sibling(path, "old")
     with _told(path):
         try:
@@ -56,6 +52,16 @@ def whole_folder(path: Path, *, stranger: Callable[[Path], str | None]) -> Itera
         finally:
             shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def may_become(path: Path, *, stranger: Callable[[Path], str | None]) -> None:
+    """Refuse a folder that `whole_folder` would refuse: ask before the work, not after it."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"expected a folder to write, got the file {path}; choose another name or remove it")
+    found = stranger(path) if path.exists() else None
+    if found:
+        raise ValueError(f"expected {path} to hold nothing but an older result, got {found}; write to another name or move it away")
+    _sibling(path, "part")
 
 
 def write_text(path: Path, text: str) -> None:
