@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from fibsem_ij.cli import edits
 from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, show, voxel_of
 
 app = typer.Typer(help="Label images and ROI sets, each into the other. No Java needed.", no_args_is_help=True)
+app.add_typer(edits.app, name="edit")
 
 
 @app.command("to-rois")

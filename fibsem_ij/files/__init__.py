@@ -3,7 +3,8 @@
 A stack is told apart by name: `.tif` (ImageJ stack; BigTIFF, OME-TIFF and plain pages are read too), a folder or glob
 of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`. What is read stays on disk until it is
 asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
-and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV), transforms (JSON), rois (ROI sets).
+and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV), transforms (JSON), rois (ROI sets), networks,
+edit_log (corrections to labels).
 """
 
 from __future__ import annotations

@@ -1,0 +1,197 @@
+"""fibsem-ij objects: probabilities, masks or grey values -> numbered things."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+
+app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(help="Stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Out = Annotated[Path, typer.Argument(help="Label image to write.")]
+
+
+@app.command()
+def cells(
+    src: Annotated[Path, typer.Argument(help="Probability (8 bit) of cell interior, with --boundary; else a mask.")],
+    out: Out,
+    drawn: Annotated[Path, typer.Option(help="Drawn cells: folder of label slices, label stack with empty slices, or ROI set.")],
+    boundary: Annotated[Path | None, typer.Option(help="Probability (8 bit) of cell boundary.")] = None,
+    way: Annotated[Literal["frame", "selective", "everywhere"], typer.Option(help="How carried outlines cut the mask.")] = "frame",
+    workers: Workers = 0,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Give every slice the numbers of a few drawn ones, and log every decision in OUT.events.csv.
+
+    fibsem-ij objects cells interior.zarr cells.zarr --boundary boundary.zarr --drawn drawn/cells
+    """
+    from fibsem_ij import files, objects
+    from fibsem_ij.files import tables
+
+    stack = files.read(src)
+    fitted = objects.fit(_drawn(drawn, stack))
+    events: list[Any] = []
+    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "cells") as step):
+        objects.apply(stack, fitted, sink, boundary=files.read(boundary) if boundary else None, options=objects.Options(way=way),
+                      executor=pool, log=events.append, progress=step)
+    told = Counter(event for table in events for event in table["event"].tolist())
+    if events:
+        tables.write(out.parent / f"{out.name}.events.csv", events[0])
+    show({"slices": len(stack), "drawn": len(fitted), "events": dict(told), "path": str(out)}, json_,
+         f"{len(stack)} slices in {out} from {len(fitted)} drawn; " + (", ".join(f"{n} {e}" for e, n in told.items()) or "no events"))
+
+
+@app.command()
+def link(
+    src: Source,
+    out: Out,
+    numbered: Annotated[bool, typer.Option("--numbered", help="The slices hold regions with numbers of their own.")] = False,
+    workers: Workers = 0,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Link a stack that was segmented slice by slice.
+
+    fibsem-ij objects link masks/ labels.zarr
+    """
+    from fibsem_ij import files
+    from fibsem_ij.objects import linking
+
+    stack = files.read(src)
+    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
+        linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step)
+        count = _count(sink)
+    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+
+
+@app.command()
+def components(
+    src: Source,
+    out: Out,
+    preset: Annotated[Literal["none", "chromosomes"], typer.Option(help="chromosomes: 26, delta 10, the 12 largest.")] = "none",
+    threshold: Annotated[float | None, typer.Option(help="Grey value or probability from which a voxel counts.")] = None,
+    connectivity: Annotated[int | None, typer.Option(help="6, 18 or 26 neighbours.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Grey neighbours that differ by no more hang together.")] = None,
+    fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Fill what one class alone surrounds.")] = False,
+    least_voxels: Annotated[float, typer.Option(help="Smaller pieces go.")] = 0,
+    least_nm3: Annotated[float, typer.Option(help="The same by volume.")] = 0,
+    largest: Annotated[int | None, typer.Option(help="Keep so many.")] = None,
+    split_px: Annotated[float | None, typer.Option(help="Cut pieces at necks narrower by this in radius.")] = None,
+    voxel_nm: VoxelNm = "",
+    json_: Json = False,
+) -> None:
+    """Number the pieces that hang together, in a stack of any size.
+
+    fibsem-ij objects components mitochondria.zarr labels.zarr --threshold 128 --least-voxels 500
+    """
+    from dataclasses import replace
+
+    from fibsem_ij import files
+    from fibsem_ij.objects.components import PRESETS, Options
+    from fibsem_ij.objects.components import components as fill
+
+    options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, least_voxels=least_voxels,
+                      least_nm3=least_nm3, split_px=split_px)
+    given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
+    options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
+    with _labels(out, stack) as sink:
+        fill(stack, sink, options=options)
+        count = _count(sink)
+    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+
+
+@app.command()
+def nuclei(
+    src: Source,
+    out: Out,
+    least: Annotated[float, typer.Option(help="Smallest diameter in nm (px where no voxel size is known).")] = 3000,
+    most: Annotated[float, typer.Option(help="Largest diameter.")] = 15000,
+    crops: Annotated[Path | None, typer.Option(help="Folder for one crop a nucleus, and crops.csv with their offsets.")] = None,
+    crop_px: Annotated[int, typer.Option(help="Size of the crops.", min=1)] = 1700,
+    voxel_nm: VoxelNm = "",
+    workers: Workers = 0,
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Find nuclei by their outlines, number them, and cut each out.
+
+    fibsem-ij objects nuclei clean.zarr nuclei.zarr --voxel-nm 8,8,8 --crops crops/
+    """
+    import numpy as np
+
+    from fibsem_ij import files
+    from fibsem_ij.files import tables
+    from fibsem_ij.objects import nuclei as room
+    from fibsem_ij.volume import Volume
+
+    stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
+    with workers_of(workers) as pool, progress_to(progress, "nuclei") as step:
+        found = room.find(stack, options=room.Options(least=least, most=most, crop_px=crop_px), executor=pool, progress=step)
+    with _labels(out, stack) as sink:
+        room.draw(found, sink)
+    if crops:
+        crops.mkdir(parents=True, exist_ok=True)
+        offsets = []
+        for number, offset, pixels in room.crops(stack, found, size_px=crop_px):
+            files.write(crops / f"{number:04d}.tif", Volume(pixels, stack.voxel_nm))
+            offsets.append((number, *offset))
+        rows = np.array(offsets, np.int64).reshape(-1, 4).T
+        tables.write(crops / "crops.csv", dict(zip(("label", "z", "y", "x"), rows, strict=True)))
+    show({"nuclei": len(found), "path": str(out)}, json_, f"{len(found)} nuclei in {out}")
+
+
+@app.command()
+def score(
+    labels: Annotated[Path, typer.Argument(help="Label image to judge.")],
+    truth: Annotated[Path, typer.Argument(help="The true label image.")],
+    json_: Json = False,
+) -> None:
+    """How far from the truth: foreground, objects, partitions, tracks.
+
+    fibsem-ij objects score cells.zarr truth.zarr
+    """
+    from fibsem_ij import files, objects
+
+    told = objects.score(files.read_labels(labels), files.read_labels(truth))
+    show(told, json_, "\n".join(f"{name:14} {value:.4g}" for name, value in told.items()))
+
+
+def _labels(out: Path, like: Any) -> Any:
+    import numpy as np
+
+    from fibsem_ij import files
+
+    return files.create(out, shape=like.shape, dtype=np.uint32, voxel_nm=like.voxel_nm, names=like.names, labels=True)
+
+
+def _count(labels: Any) -> int:
+    return max(int(labels[z].max()) for z in range(labels.shape[0]))
+
+
+def _drawn(path: Path, like: Any) -> dict[int, Any]:
+    """Drawn slices by z of the stack they belong to: by name from a folder, by position from a ROI set."""
+    import numpy as np
+
+    from fibsem_ij import files
+
+    if path.suffix.lower() in (".zip", ".roi"):
+        from fibsem_ij.files import rois
+
+        whole = rois.from_rois(rois.read(path), shape=like.shape, dtype=np.uint32)
+        return {z: np.asarray(whole[z]) for z in range(len(like)) if np.asarray(whole[z]).any()}
+    layer = files.read_labels(path)
+    at = {name: z for z, name in enumerate(like.names)}
+    strangers = [name for name in layer.names if name not in at]
+    if strangers or layer.shape[1:] != like.shape[1:]:
+        raise ValueError(f"{path}: expected drawn slices of {like.shape[1]} x {like.shape[2]} named as those of the stack, got "
+                         f"{layer.shape[1]} x {layer.shape[2]} and {', '.join(strangers[:3]) or 'their names'}; rename or crop them")
+    named = path.is_dir() and path.suffix.lower() != ".zarr"  # in a folder, an empty slice was drawn empty
+    slices = ((at[name], layer[n]) for n, name in enumerate(layer.names))
+    return {z: labels for z, labels in slices if named or labels.any()}

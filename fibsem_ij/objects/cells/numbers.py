@@ -1,0 +1,34 @@
+"""Which numbers a slice holds, pairs of them, and numbers replaced: by tables, not by sorting pixels, which costs far more."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fibsem_ij.arrays.scores import overlaps
+
+Labels = npt.NDArray[np.int32]
+
+
+def present(labels: Labels) -> npt.NDArray[np.int64]:
+    """The numbers of a slice, in order."""
+    low = int(labels.min())
+    return np.flatnonzero(np.bincount(labels.ravel() - low)) + low
+
+
+def pairs(a: Labels, b: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The pairs of numbers (n, 2) that lie on each other, and the pixels of each."""
+    low = int(a.min()), int(b.min())
+    table = overlaps(a - low[0], b - low[1])
+    return np.column_stack([table.result, table.truth]).astype(np.int64) + low, table.voxels
+
+
+def renamed(labels: Labels, names: dict[int, int]) -> Labels:
+    """A slice with some numbers replaced."""
+    low, high = int(labels.min()), int(labels.max())
+    here = {old: new for old, new in names.items() if low <= old <= high}
+    if not here:
+        return labels
+    table = np.arange(low, high + 1, dtype=np.int32)
+    table[np.array(list(here)) - low] = list(here.values())
+    return table[labels - low]
