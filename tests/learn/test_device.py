@@ -38,9 +38,9 @@ FAULTS = """
 import resource, torch
 from fibsem_ij.learn import device
 assert device.keep_memory()
-for _ in range(2):
+for count in (20, 5):  # at first the heap grows, until a gap of that size is left
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5): torch.ones(1 << 24)
+    for _ in range(count): torch.ones(1 << 24)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
