@@ -192,15 +192,18 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="some minutes: small tiles, few rounds, no torch.compile")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES, help="bf16 and torch.compile take most of the time")
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), help="all of them; with --small the smaller ones")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     few, rounds = args.small, 3 if args.small else args.rounds
     print("| what | asked | measured |\n|---|---|---|")
     print(f"| this machine | | {', '.join(f'{name} {value}' for name, value in device.report().items())} |", flush=True)
     parts = [blending(2048), seams(512 if few else 1024)]
-    kinds = tuple(kind for kind in ENGINES if not (few and kind.endswith(("compile", "bf16"))))
-    parts += [race(name, 256 if few else 512, rounds, args.threads, kinds) for name in list(NETWORKS)[1 if few else 0:]]
-    parts += [overhead(name, 700 if few else 1400, rounds, CPU) for name in list(NETWORKS)[2 if few else 1:]]
+    names = args.networks or list(NETWORKS)[1 if few else 0:]
+    kinds = tuple(kind for kind in args.engines if not (few and kind.endswith(("compile", "bf16"))))
+    parts += [race(name, 256 if few else 512, rounds, args.threads, kinds) for name in names]
+    parts += [overhead(name, 700 if few else 1400, rounds, CPU) for name in names if name != "U-Net 31 M" and not (few and name == "ResUNet base 32")]
     if torch.cuda.is_available():
         parts += [overhead(name, 4000, rounds, torch.device("cuda")) for name in NETWORKS]
     for part in parts:
