@@ -203,7 +203,8 @@ def main() -> None:
     names = args.networks or list(NETWORKS)[1 if few else 0:]
     kinds = tuple(kind for kind in args.engines if not (few and kind.endswith(("compile", "bf16"))))
     parts += [race(name, 256 if few else 512, rounds, args.threads, kinds) for name in names]
-    parts += [overhead(name, 700 if few else 1400, rounds, CPU) for name in names if name != "U-Net 31 M" and not (few and name == "ResUNet base 32")]
+    quick = {"U-Net base 16"} if few else {"U-Net base 16", "ResUNet base 32"}
+    parts += [overhead(name, 700 if few else 1400, rounds, CPU) for name in names if name in quick]
     if torch.cuda.is_available():
         parts += [overhead(name, 4000, rounds, torch.device("cuda")) for name in NETWORKS]
     for part in parts:
