@@ -9,7 +9,8 @@ that Fiji. Errors in px: mean over four corners and the centre. Time is of a pai
 bad slices, making ready, fitting, solving; two worker threads.
 
 On real slices "the motion alone" counts what the slices moved by themselves as error: published stacks are aligned to half a
-pixel or so. "with the peer's own fit" adds what pystackreg finds between the same slices before the motion was put on.
+pixel or so (see the rows "before any motion"). "with the peer's own fit" adds what pystackreg finds between the same slices
+before the motion was put on.
 """
 
 from __future__ import annotations
@@ -106,9 +107,21 @@ def real(folder: Path, each: int) -> Iterator[Row]:
         yield "real slices", NO_PEER, "", ""
 
 
-def _pair(fixed: Any, moving: Any) -> Any:
+def floor(folder: Path) -> Iterator[Row]:
+    """How far apart the slices lie as published, by fits that can only shift: what "the motion alone" cannot fall below."""
+    images = {int(path.stem): cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in folder.glob("*.tif")}
+    who: dict[str, Callable[[Any, Any], Any]] = {"ours, translation": partial(_pair, model="translation")}
+    if StackReg:
+        who["pystackreg translation"] = partial(pair_of_theirs, mode="TRANSLATION")
+    for gap in (1, 2, 3):
+        for name, fit in who.items():
+            px = [float(np.hypot(*fit(images[z], images[z + gap])[:2, 2])) for z in sorted(images) if z + gap in images]
+            yield f"real slices {gap} apart, before any motion", name, "", f"mean {np.mean(px):.3f}, worst {np.max(px):.3f} px"
+
+
+def _pair(fixed: Any, moving: Any, model: str = "affine") -> Any:
     frame = Frame((fixed.shape[0], fixed.shape[1]))
-    return median(TurboReg()(fixed, moving, rng=np.random.default_rng(0)), model="affine", frame=frame)[0]
+    return median(TurboReg(model)(fixed, moving, rng=np.random.default_rng(0)), model=model, frame=frame)[0]
 
 
 def _known(rng: np.random.Generator, frame: Frame) -> Any:
@@ -146,21 +159,21 @@ def sections(args: argparse.Namespace) -> dict[str, Iterator[Row]]:
         "scaling": cost.scaling((6, 16) if few else (10, 40), 384 if few else 512),
         "apply": cost.resampling(1024 if few else 2048, 15 if few else 40), "fiji": with_fiji(args.fiji, 4 if few else 12),
         "memory": cost.memory((2, 4) if few else (8, 24))}
-    return {**told, "real": real(args.real, 1 if few else 3)} if args.real else told
+    return {**told, "real": real(args.real, 1 if few else 3), "floor": floor(args.real)} if args.real else told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a few minutes instead of an hour")
     parser.add_argument("--sections", default="", help="only these, by comma: speed, runs, drift, regimes, large, bad, alarms, "
-                                                       "scaling, apply, fiji, memory, real")
+                                                       "scaling, apply, fiji, memory, real, floor")
     parser.add_argument("--real", type=Path, help="a folder of slices named by their z")
     parser.add_argument("--fiji", type=Path, help="a Fiji.app with BIG-EPFL's TurboReg")
     args = parser.parse_args()
     every = sections(args)
     wanted = [name for name in args.sections.split(",") if name] or list(every)
     if unknown := set(wanted) - set(every):
-        parser.error(f"expected sections of {', '.join(every)}, got {', '.join(sorted(unknown))}; real needs --real FOLDER")
+        parser.error(f"expected sections of {', '.join(every)}, got {', '.join(sorted(unknown))}; real and floor need --real FOLDER")
     print("| what | who | asked | measured |\n|---|---|---|---|")
     for name in wanted:
         for row in every[name]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from fibsem_ij.register.pyramid import SENTINEL, Float, Pyramid
 
@@ -20,7 +21,8 @@ def start(fixed: Pyramid, moving: Pyramid, *, peaks: int = 3) -> npt.NDArray[np.
     n = fixed.spectrum_level
     a, b = fixed.levels[n].moving, moving.levels[n].moving
     cross = np.conj(fixed.spectrum) * moving.spectrum
-    surface = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max() + 1e-12), a.shape).astype(np.float32)
+    size = np.abs(cross)
+    surface: Float = scipy.fft.irfft2(cross / (size + 1e-3 * size.max() + 1e-12), a.shape)
     surface = cv2.GaussianBlur(surface, (0, 0), 1.0)
     tries = [(0, 0), *_wrapped(_highest(surface, peaks), a.shape)]
     worth = [_correlation(a, b, *shift) for shift in tries]

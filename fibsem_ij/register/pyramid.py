@@ -10,12 +10,15 @@ the rest of the slice. Level n holds every 2**n-th pixel: its pixel x lies at 2*
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from fibsem_ij.register.models import Frame, Index, Matrix
 
@@ -32,11 +35,16 @@ class Level:
     """One size of a slice. The sums are those of all chosen pixels with weight 1, gain and offset eliminated."""
 
     moving: Float  # (y, x), SENTINEL where there is no picture
-    where: Index  # (tiles, n) flat index of the chosen pixels
+    grid: tuple[int, int]  # tiles down, across
+    where: Index | None  # (tiles, n) flat index of the chosen pixels; None: all of them
     columns: Float  # (tiles, 4, n): gx, gy, grey, 1
     squares: Matrix  # (tiles, 2, 2), of the tile's shift
     lift: Matrix  # (tiles, 2, 2): what gain and offset take off the motion's products
     light: Matrix  # (tiles, 2, 2): products of grey and 1 -> step of gain and offset
+
+    def chosen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The chosen pixels of a picture of this size: (tiles, n)."""
+        return _tiles(image, self.grid).reshape(len(self.columns), -1) if self.where is None else image.take(self.where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +124,7 @@ def _detail(image: Float, sampling: Sampling) -> Float:
 
 
 def _brightness(coarse: Float) -> tuple[float, float]:
-    low, middle, high = np.percentile(coarse, (2, 50, 98))
+    low, middle, high = np.percentile(coarse[::2, ::2], (2, 50, 98))
     return float(middle), float(max(high - low, 1e-6) / 4)
 
 
@@ -157,15 +165,20 @@ def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple
     gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125 / 2**n)
     if empty is not None:
         gx[empty] = gy[empty] = 0
-    where = _choose(cv2.magnitude(gx, gy), grid, sampling)
-    columns = np.empty((len(where), 4, where.shape[1]), np.float32)
-    for i, values in enumerate((gx, gy, grey)):
-        columns[:, i] = values.take(where)
-    columns[:, 3] = 1
+    where = _choose(gx, gy, grid, sampling)
+    seen = np.ones_like(grey) if empty is None else 1 - empty.astype(np.float32)
+    columns = _columns((gx, gy, grey * seen, seen), where, grid)
     if empty is not None:
-        columns[:, 2:] *= ~empty.take(where)[:, None]
         grey = np.where(empty, np.float32(SENTINEL), grey)
-    return Level(grey, where, columns, *_sums(columns))
+    return Level(grey, grid, where, columns, *_sums(columns))
+
+
+def _columns(images: Sequence[Float], where: Index | None, grid: tuple[int, int]) -> Float:
+    """The chosen pixels of each image: (tiles, images, n)."""
+    if where is not None:
+        return np.stack([image.take(where) for image in images], axis=1)
+    columns: Float = np.stack([_tiles(image, grid) for image in images], axis=2)
+    return columns.reshape(grid[0] * grid[1], len(images), -1)
 
 
 def _sums(columns: Float) -> tuple[Matrix, Matrix, Matrix]:
@@ -176,15 +189,14 @@ def _sums(columns: Float) -> tuple[Matrix, Matrix, Matrix]:
     return full[:, :2, :2] - full[:, :2, 2:] @ lift, lift, light
 
 
-def _choose(strength: Float, grid: tuple[int, int], sampling: Sampling) -> Index:
-    """The pixels of strong gradient, the same number in each tile: flat indices (tiles, n)."""
-    rows, cols = grid
-    height, width = strength.shape[0] // rows, strength.shape[1] // cols
-    area = height * width
+def _choose(gx: Float, gy: Float, grid: tuple[int, int], sampling: Sampling) -> Index | None:
+    """The pixels of strong gradient, the same number in each tile: flat indices (tiles, n); None: all of them."""
+    (rows, cols), width = grid, gx.shape[1] // grid[1]
+    area = gx.shape[0] // rows * width
     n = min(area, max(sampling.least, min(sampling.most, int(sampling.share * area))))
     if n == area:
-        return _every_pixel((strength.shape[0], strength.shape[1]), grid)
-    tiles = strength[:rows * height, :cols * width].reshape(rows, height, cols, width).swapaxes(1, 2).reshape(-1, area)
+        return None
+    tiles = _tiles(cv2.magnitude(gx, gy), grid).reshape(rows * cols, area)
     some = tiles[:, ::-(-area // 256) | 1]
     rank = int(some.shape[1] * (1 - n / area))
     strong = tiles >= np.partition(some, rank, 1)[:, rank:rank + 1]
@@ -194,24 +206,27 @@ def _choose(strength: Float, grid: tuple[int, int], sampling: Sampling) -> Index
     inside = np.flatnonzero(strong)[nth] - np.arange(rows * cols)[:, None] * area
     y, x = np.divmod(inside, width)
     row, col = np.divmod(np.arange(rows * cols)[:, None], cols)
-    chosen: Index = (row * height + y) * strength.shape[1] + col * width + x
+    chosen: Index = (row * (area // width) + y) * gx.shape[1] + col * width + x
     return chosen
 
 
-@lru_cache(8)
-def _every_pixel(shape: tuple[int, int], grid: tuple[int, int]) -> Index:
-    """Flat indices of the pixels of each tile: (tiles, area)."""
-    (rows, cols), height, width = grid, shape[0] // grid[0], shape[1] // grid[1]
-    flat = np.arange(shape[0] * shape[1]).reshape(shape)[:rows * height, :cols * width]
-    every: Index = np.array(flat.reshape(rows, height, cols, width).swapaxes(1, 2), np.intp).reshape(rows * cols, -1)
-    every.setflags(write=False)
-    return every
+def _tiles(image: npt.NDArray[Any], grid: tuple[int, int]) -> npt.NDArray[Any]:
+    """A view (rows, cols, y, x). What the tiles do not cover, less than a pixel a tile, is left out."""
+    (rows, cols), height, width = grid, image.shape[0] // grid[0], image.shape[1] // grid[1]
+    return image[:rows * height, :cols * width].reshape(rows, height, cols, width).swapaxes(1, 2)
 
 
 def _spectrum(grey: Float) -> npt.NDArray[np.complex64]:
     """The spectrum of a slice, its slow brightness removed and its edge faded out."""
-    filled = np.where(grey > SENTINEL / 10, grey, 0).astype(np.float32)
-    filled -= cv2.GaussianBlur(filled, (0, 0), 12)
-    fade = np.outer(np.hanning(grey.shape[0]), np.hanning(grey.shape[1])).astype(np.float32)
-    spectrum: npt.NDArray[np.complex64] = np.fft.rfft2(filled * fade).astype(np.complex64)
+    filled = np.where(grey > SENTINEL / 10, grey, np.float32(0))
+    filled -= cv2.blur(filled, (41, 41))
+    filled *= _fade(grey.shape)
+    spectrum: npt.NDArray[np.complex64] = scipy.fft.rfft2(filled)
     return spectrum
+
+
+@lru_cache(2)
+def _fade(shape: tuple[int, int]) -> Float:
+    fade = np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
+    fade.setflags(write=False)
+    return fade

@@ -54,7 +54,7 @@ class TurboReg:
         frame = fixed.frame
         matrix = np.eye(3)
         matrix[:2, 2] = start(fixed, moving)
-        light = np.tile([1.0, 0.0], (len(fixed.levels[0].where), 1))  # gain, offset of each tile
+        light = np.tile([1.0, 0.0], (len(fixed.block), 1))  # gain, offset of each tile
         for n in reversed(range(len(fixed.levels))):
             for _ in range(self.iterations[min(n, len(self.iterations) - 1)]):
                 sums = _normal_equations(fixed, moving, matrix, n, light)
@@ -83,14 +83,12 @@ def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, l
     at_level[:, 2] /= 2**n
     warped = cv2.warpAffine(moved, at_level, (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
                             borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL)
-    gain, offset = light.T[:, :, None].astype(np.float32)
-    residual = warped.take(still.where)  # (tiles, n)
-    residual -= gain * still.columns[:, 2]
-    residual -= offset
-    scale = 1.4826 * float(np.median(np.abs(residual[:, ::23]))) + 1e-6
+    residual = still.chosen(warped)  # (tiles, n)
+    residual -= (light[:, None].astype(np.float32) @ still.columns[:, 2:])[:, 0]
+    scale = 1.4826 * _typical(residual) + 1e-6
     weight = _cauchy(residual, scale)
     residual *= weight
-    trust = weight.mean(1, dtype=np.float64) + 1e-6
+    trust = (weight @ np.full(weight.shape[1], 1 / weight.shape[1], np.float32)).astype(np.float64) + 1e-6
     products = (still.columns @ residual[:, :, None])[:, :, 0].astype(np.float64)  # (tiles, 4)
     light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
     np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
@@ -98,6 +96,12 @@ def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, l
     shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
     squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
     return _Sums(fixed.lever.transpose(0, 2, 1) @ squares @ fixed.lever, (shift[:, None] @ fixed.lever)[:, 0])
+
+
+def _typical(residual: Float) -> float:
+    """The median size of some 3,000 of them."""
+    some = np.abs(residual[:, ::residual.shape[1] // 12 | 1]).ravel()
+    return float(np.partition(some, len(some) // 2)[len(some) // 2])
 
 
 def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, Matrix]:
@@ -109,10 +113,10 @@ def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, 
     the precision (noise A^-1 + own)^-1 = (noise A + own det A) / (noise^2 + noise own tr A + own^2 det A): a few tiles of
     strong contrast do not outvote the many, each of which is as likely to move with the slice.
     """
-    trace = squares[:, 0, 0] + squares[:, 1, 1]
-    det = np.maximum(squares[:, 0, 0] * squares[:, 1, 1] - squares[:, 0, 1] ** 2, 0)  # of stripes it is 0, give or take
-    adjugate = np.array([(0, 1), (-1, 0)]) @ squares @ np.array([(0, -1), (1, 0)])
-    turned = (adjugate @ products[:, :, None])[:, :, 0]
+    xx, xy, yy = squares[:, 0, 0], squares[:, 0, 1], squares[:, 1, 1]
+    trace, det = xx + yy, np.maximum(xx * yy - xy**2, 0)  # of stripes det is 0, give or take
+    x, y = products.T
+    turned = np.stack([yy * x - xy * y, xx * y - xy * x], axis=1)  # adj A times the products
     steps = (turned**2).sum(1) / (det + 1e-3 * noise * trace + 1e-6 * noise**2) ** 2
     order = np.argsort(steps)
     half = int(np.searchsorted(np.cumsum(trace[order]), trace.sum() / 2))
@@ -124,11 +128,10 @@ def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, 
 
 def _cauchy(residual: Float, scale: float) -> Float:
     """Weights by the residuals' scale; about 0 where the moving slice has no picture."""
-    weight = residual * np.float32(1 / (_CAUCHY * scale))
-    np.square(weight, out=weight)
-    weight += 1
-    np.reciprocal(weight, out=weight)
-    return weight
+    size = np.float32((_CAUCHY * scale) ** 2)
+    weight = np.square(residual)
+    weight += size
+    return np.divide(size, weight, out=weight)
 
 
 def _solve(sums: _Sums, votes: Matrix, model: str, damping: float) -> Matrix:
