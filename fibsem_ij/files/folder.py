@@ -26,6 +26,7 @@ from fibsem_ij.volume import Labels, Volume
 SUFFIXES = (".tif", ".tiff", ".png")
 OTHER_IMAGES = (".bmp", ".dm3", ".dm4", ".gif", ".jpeg", ".jpg", ".jp2", ".mrc", ".webp")
 CLASSES = "names.json"
+MARK = ".fibsem_ij"  # lies in folders that were written here, so that only these are ever replaced
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -53,7 +54,7 @@ def look(path: Path) -> Found:
 def create(path: Path, noun: Volume) -> Iterator[Filled]:
     stored = holding(noun, tiff.HOLDS, what="a folder of .tif")
     check_names(noun.names)
-    with whole_folder(path, stranger=_stranger) as part:
+    with whole_folder(path, stranger=partial(_stranger, names=noun.names)) as part:
         room_for(part, int(np.prod(noun.shape, dtype=np.float64)) * stored.itemsize)
         files = [part / f"{name}.tif" for name in noun.names]
 
@@ -67,6 +68,7 @@ def create(path: Path, noun: Volume) -> Iterator[Filled]:
         out.check_done()
         if isinstance(noun, Labels) and noun.classes:
             write_json(part / CLASSES, {str(k): v for k, v in noun.classes.items()})
+        (part / MARK).touch()
 
 
 def _files(path: Path) -> list[Path]:
@@ -125,6 +127,9 @@ def check_names(names: Sequence[str]) -> None:
         raise ValueError(f"expected slice names in natural order, got {names[z]!r} where {order[z]!r} belongs; rename them")
 
 
-def _stranger(path: Path) -> str | None:
-    """What in an older folder was never one of our results."""
-    return next((p.name for p in sorted(path.iterdir()) if p.is_dir() or (p.suffix.lower() not in SUFFIXES and p.name != CLASSES)), None)
+def _stranger(path: Path, *, names: Sequence[str]) -> str | None:
+    """What in an older folder is no result of the same slices: raw and drawn slices are .tif files in folders too."""
+    ours = {MARK, CLASSES, *(f"{name}.tif" for name in names)}
+    there = {p.name for p in path.iterdir()}
+    unknown = sorted(there - ours if MARK in there else there)
+    return next((name for name in unknown if not name.startswith(".")), None)

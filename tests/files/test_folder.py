@@ -105,7 +105,7 @@ def test_voxels_that_differ(tmp_path: Path) -> None:
 
 def test_written_slices_are_imagej_files(tmp_path: Path) -> None:
     files.write(tmp_path / "cells", Labels(PIXELS[:2].astype(np.uint32), (5, 4, 4), ("0045", "0046"), {1: "cell"}))
-    assert sorted(p.name for p in (tmp_path / "cells").iterdir()) == ["0045.tif", "0046.tif", "names.json"]
+    assert sorted(p.name for p in (tmp_path / "cells").iterdir()) == [".fibsem_ij", "0045.tif", "0046.tif", "names.json"]
     with tifffile.TiffFile(tmp_path / "cells" / "0046.tif") as tif:
         assert tif.is_imagej
         assert tif.pages[0].colormap is not None
