@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fibsem_ij"
 ROOMS = ("register", "denoise", "segment", "objects", "measure")
-TOP = ("cli", "doctor", "demo", "pipeline", "review", "render", "render_registration", "render_denoise", "recipe", "phantom")
+TOP = ("cli", "doctor", "demo", "pipeline", "review", "render", "render_registration", "render_segment", "render_denoise", "recipe", "phantom")
 
 # What a part of the house may import of the house.
 MAY: dict[str, set[str]] = {
@@ -81,7 +81,7 @@ def loaded_by(*argv: str) -> set[str]:
     return {line.split(".")[0] for line in run.stdout.splitlines()}
 
 
-HEAVY = JAVA | FORMATS | {"torch", "numpy", "scipy", "skimage", "cv2", "matplotlib"}
+HEAVY = JAVA | FORMATS | {"torch", "numba", "numpy", "scipy", "skimage", "cv2", "matplotlib"}
 
 
 def test_the_front_door_loads_nothing_heavy() -> None:
