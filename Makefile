@@ -12,9 +12,8 @@ DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 demo: env
 	$(BIN)/fibsem-ij demo $(DEMO)
 
-# One thread each: two test processes with a pool of torch threads apiece wait for each other more than they compute.
 test: env display lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: env
 	$(BIN)/ruff check .

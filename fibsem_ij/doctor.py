@@ -47,21 +47,16 @@ def _python() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     try:
-        import torch
+        from fibsem_ij.learn import device  # brings torch
     except (ImportError, OSError) as error:
         yield Finding("torch", False, str(error), "pip install --force-reinstall torch; what has no networks works without it")
         return
-    yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        card = torch.cuda.get_device_properties(0)
-        yield Finding("GPU", True, f"{card.name}, {card.total_memory / 2**30:.0f} GiB")
-    elif torch.backends.mps.is_available():
-        yield Finding("GPU", True, "Apple MPS")
-    else:
-        yield Finding("GPU", None, "none that torch can use", "networks run on the CPU; for an NVIDIA card install its driver")
-    from fibsem_ij.learn import device
-
     gives = device.report()
+    yield Finding("torch", True, f"{gives['torch']}, {gives['threads']} threads")
+    if gives["device"] == "cpu":
+        yield Finding("GPU", None, "none that torch can use", "networks run on the CPU; for an NVIDIA card install its driver")
+    else:
+        yield Finding("GPU", True, f"{gives['gpu']}, {gives['gpu_gib']} GiB" if "gpu" in gives else "Apple MPS")
     kept = "kept" if gives["keeps_memory"] else "not kept"
     yield Finding("networks", True, f"{gives['gflops']} GFLOP/s in float32 on {gives['device']}, memory {kept} between tiles")
 

@@ -49,7 +49,7 @@ def slice_names(depth: int) -> tuple[str, ...]:
     return tuple(f"{z:0{width}d}" for z in range(depth))
 
 
-def _checked_voxel(voxel_nm: Sequence[float] | None) -> tuple[float, float, float] | None:
+def checked_voxel(voxel_nm: Sequence[float] | None) -> tuple[float, float, float] | None:
     if voxel_nm is None:
         return None
     try:
@@ -84,7 +84,7 @@ class Volume:
         if len(set(names)) != len(names):
             twice = next(n for i, n in enumerate(names) if n in names[:i])
             raise ValueError(f"expected slice names that differ, got {twice!r} twice; rename one of the slices")
-        object.__setattr__(self, "voxel_nm", _checked_voxel(self.voxel_nm))
+        object.__setattr__(self, "voxel_nm", checked_voxel(self.voxel_nm))
         object.__setattr__(self, "names", names)
 
     _kinds = "buif"
@@ -167,7 +167,7 @@ class Transforms:
             raise ValueError(f"expected reasons of bad slices in why, got one of slice {good[0]}; take it out, or name the slice in bad")
         for array in (matrices, spread):
             array.setflags(write=False)
-        checked = {"matrices": matrices, "canvas": (height, width), "voxel_nm": _checked_voxel(self.voxel_nm),
+        checked = {"matrices": matrices, "canvas": (height, width), "voxel_nm": checked_voxel(self.voxel_nm),
                    "spread_px": spread, "bad": bad, "why": why}
         for name, value in checked.items():
             object.__setattr__(self, name, value)

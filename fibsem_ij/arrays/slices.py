@@ -53,6 +53,22 @@ def map_slices(function: Callable[[npt.NDArray[Any], int], Any], src: ArrayLike,
             progress(so_far, depth)
 
 
+def around(z: int, neighbours: int, depth: int) -> list[int]:
+    """Slice z with its neighbours to each side; beyond the ends the end slice is repeated."""
+    return [min(max(k, 0), depth - 1) for k in range(z - neighbours, z + neighbours + 1)]
+
+
+def spread(depth: int, count: int) -> list[int]:
+    """At most `count` slices, evenly through a stack, its ends among them."""
+    return sorted({round(z) for z in np.linspace(0, depth - 1, min(count, depth))})
+
+
+def middle(src: ArrayLike, z: int, size: int) -> npt.NDArray[Any]:
+    """The middle of slice z, `size` x `size` px at most; no other pixel is asked for."""
+    starts = [max(0, (n - size) // 2) for n in src.shape[1:]]
+    return np.asarray(src[(z, *(slice(start, start + size) for start in starts))])
+
+
 def _slabs(src: ArrayLike, neighbours: int, done: set[int], unit: str) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     read = lru_cache(2 * neighbours + 1)(lambda z: np.asarray(src[z]))
     depth = src.shape[0]
@@ -60,8 +76,7 @@ def _slabs(src: ArrayLike, neighbours: int, done: set[int], unit: str) -> Iterat
         if z in done:
             continue
         with within(unit, z):
-            around = [read(min(max(k, 0), depth - 1)) for k in range(z - neighbours, z + neighbours + 1)]
-            slab = np.stack(around) if neighbours else around[0]
+            slab = np.stack([read(k) for k in around(z, neighbours, depth)]) if neighbours else read(z)
         yield z, slab
 
 

@@ -53,13 +53,14 @@ def export(
     import numpy as np
 
     from fibsem_ij import files
+    from fibsem_ij.arrays.slices import around
     from fibsem_ij.files import bioimage, networks
 
     network, stack = networks.read(net), files.read(src)
     middle = len(stack) // 2 if z is None else z
     if middle >= len(stack):
         raise ValueError(f"expected --slice within 0..{len(stack) - 1}, got {middle}; count from 0")
-    around = [min(max(k, 0), len(stack) - 1) for k in range(middle - network.neighbours, middle + network.neighbours + 1)]
-    bioimage.export(out, network, np.stack([stack[k] for k in around]), name=name, description=description, authors=author or (),
+    shown = np.stack([stack[k] for k in around(middle, network.neighbours, len(stack))])
+    bioimage.export(out, network, shown, name=name, description=description, authors=author or (),
                     license=license_)
     show({"path": str(out)}, json_, f"bioimage.io package in {out}")

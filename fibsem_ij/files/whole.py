@@ -61,7 +61,7 @@ def may_become(path: Path, *, stranger: Callable[[Path], str | None]) -> None:
     found = stranger(path) if path.exists() else None
     if found:
         raise ValueError(f"expected {path} to hold nothing but an older result, got {found}; write to another name or move it away")
-    _sibling(path, "part")
+    _within_a_folder(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,9 +76,13 @@ def room_for(path: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, f"expected {size / 1e9:.1f} GB free, got {free / 1e9:.1f} GB; make room or write to another disk")
 
 
-def _sibling(path: Path, kind: str) -> Path:
+def _within_a_folder(path: Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"expected the folder {path.parent} to hold {path.name}, it does not exist; make it first")
+
+
+def _sibling(path: Path, kind: str) -> Path:
+    _within_a_folder(path)
     return path.parent / f".{path.name}.{secrets.token_hex(4)}.{kind}"
 
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,8 @@ def to_state_dict(network: Network, path: Path) -> None:
 
 def to_onnx(network: Network, path: Path) -> None:
     """Raw output for raw input, like the module; batch, height and width left open."""
-    try:
-        import onnxscript  # noqa: F401  # what torch.onnx writes with
-    except ImportError as error:
-        raise ValueError("expected onnx and onnxscript to be installed, found none; pip install 'fibsem-ij[export]'") from error
+    if find_spec("onnxscript") is None:  # what torch.onnx writes with
+        raise ValueError("expected onnx and onnxscript to be installed, found none; pip install 'fibsem-ij[export]'")
     open_axis = torch.export.Dim.DYNAMIC
     side = 3 * network.multiple + 1  # any size that nothing is fixed to
     example = torch.zeros(2, network.config.inputs, side, side + 1)

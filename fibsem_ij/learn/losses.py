@@ -1,8 +1,8 @@
 """What a network is asked to make small. Raw output in (logits; no loss asks for an activation before it), one number out.
 
-Truth is class numbers (b, y, x), or a target a channel (b, c, y, x) where classes overlap. A truth value in `ignore` takes its
-pixels out of the loss: not drawn, or a class such as the outside of the specimen. Where nothing is left the loss is 0.
-Output in half precision is raised to float32 first.
+Truth is class numbers (b, y, x), or a target a channel (b, c, y, x) where classes overlap. The channels of a softmax are the classes
+0, 1, ...; those of a sigmoid 1, 2, ..., since 0 is none of them. A truth value in `ignore` takes its pixels out of the loss: not drawn,
+or a class such as the outside of the specimen. Where nothing is left the loss is 0. Output in half precision is raised to float32 first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def dice(raw: Tensor, truth: Tensor, *, activation: str = "softmax", weights: Se
         raise ValueError(f"expected an activation of softmax, sigmoid, got {activation!r}; choose one of them")
     values = raw.float()
     shares = values.softmax(1) if activation == "softmax" else values.sigmoid()
-    target, counts = _channels(truth, raw.shape[1], ignore)
+    target, counts = _channels(truth, raw.shape[1], ignore, first=0 if activation == "softmax" else 1)
     both, all_ = ((counts * pair).sum((0, 2, 3)) for pair in (shares * target, shares + target))
     each = (2 * both + _SMOOTH_PX) / (all_ + _SMOOTH_PX)  # (c,)
     return 1 - (each * _weights(weights, raw)).mean()
@@ -41,38 +41,21 @@ def cross_entropy(raw: Tensor, truth: Tensor, *, weights: Sequence[float] | None
     return total / _weights(weights, raw)[truth[~left_out]].sum().clamp(min=1e-6)
 
 
-def binary_cross_entropy(raw: Tensor, truth: Tensor, *, ignore: Sequence[int] = ()) -> Tensor:
-    """Of sigmoid, each channel for itself: the mean over pixels that count, and channels."""
-    target, counts = _channels(truth, raw.shape[1], ignore)
+def binary_cross_entropy(raw: Tensor, truth: Tensor, *, weights: Sequence[float] | None = None, ignore: Sequence[int] = ()) -> Tensor:
+    """Of sigmoid, each channel for itself: the mean over pixels that count, and channels, weighted."""
+    target, counts = _channels(truth, raw.shape[1], ignore, first=1)
     each = functional.binary_cross_entropy_with_logits(raw.float(), target, reduction="none")
-    return (counts * each).sum() / counts.expand_as(raw).sum().clamp(min=1)
+    counts = counts * _weights(weights, raw)[:, None, None]
+    return (counts * each).sum() / counts.sum().clamp(min=1e-6)
 
 
-def masked_mse(raw: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean square error over the pixels of `mask` only (blind-spot: those the network could not see; Krull et al. 2019)."""
-    return (mask * (raw.float() - truth).square()).sum() / mask.expand_as(raw).sum().clamp(min=1)
-
-
-def l1_with_edges(raw: Tensor, truth: Tensor, *, edges: float = 0.5) -> Tensor:
-    """Mean absolute error, and `edges` times that of the steps between neighbouring pixels, which keeps membranes sharp."""
-    error = raw.float() - truth
-    return error.abs().mean() + edges * (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean())
-
-
-def kl_normal(mean: Tensor, log_variance: Tensor, prior_mean: Tensor | float = 0.0, prior_log_variance: Tensor | float = 0.0) -> Tensor:
-    """Kullback-Leibler divergence of diagonal normal distributions, element by element (Kingma & Welling 2014)."""
-    prior = torch.as_tensor(prior_log_variance, dtype=mean.dtype, device=mean.device)
-    return 0.5 * (prior - log_variance - 1 + (log_variance.exp() + (mean - prior_mean).square()) / prior.exp())
-
-
-def _channels(truth: Tensor, channels: int, ignore: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _channels(truth: Tensor, channels: int, ignore: Sequence[int], *, first: int) -> tuple[Tensor, Tensor]:
     """(b, c, y, x) what each channel should say, and (b, 1, y, x) or (b, c, y, x) whether the pixel counts."""
     counts = ~torch.isin(truth, torch.tensor(list(ignore), dtype=truth.dtype, device=truth.device))
     known = truth.masked_fill(~counts, 0)
     if truth.ndim == 4:
         return known.float(), counts.float()
-    numbers = torch.arange(1, 2) if channels == 1 else torch.arange(channels)  # a single channel is of class 1
-    target = known[:, None] == numbers.to(truth.device)[:, None, None]
+    target = known[:, None] == torch.arange(first, first + channels, device=truth.device)[:, None, None]
     return target.float(), counts[:, None].float()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -18,10 +17,15 @@ import torch
 from torch import nn
 
 from fibsem_ij.learn.scale import Scale
+from fibsem_ij.volume import checked_voxel
 
 NETS: Mapping[str, str] = MappingProxyType({
     "unet": "fibsem_ij.learn.nets.unet",
     "resunet": "fibsem_ij.learn.nets.resunet",
+    "efficientunet": "fibsem_ij.learn.nets.efficientunet",
+    "transunet": "fibsem_ij.learn.nets.transunet",
+    "setr": "fibsem_ij.learn.nets.setr",
+    "msdnet": "fibsem_ij.learn.nets.msdnet",
     "vae": "fibsem_ij.learn.nets.vae",
 })
 ACTIVATIONS = ("none", "sigmoid", "softmax")
@@ -45,9 +49,7 @@ class Network:
         if self.classes and sorted(self.classes) != list(range(self.config.outputs)):
             raise ValueError(f"expected a class for each of the {self.config.outputs} output channels, counted from 0, "
                              f"got {dict(self.classes)}; name each of them once")
-        voxel = self.voxel_nm
-        if voxel is not None and (len(voxel) != 3 or not all(math.isfinite(v) and v > 0 for v in voxel)):
-            raise ValueError(f"expected voxel_nm as three positive numbers (z, y, x), got {voxel}; give nanometres or None")
+        object.__setattr__(self, "voxel_nm", checked_voxel(self.voxel_nm))
 
     @property
     def neighbours(self) -> int:

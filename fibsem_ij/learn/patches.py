@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fibsem_ij.arrays.slices import around
 from fibsem_ij.learn.augment import Augment, Image, turned, varied
 from fibsem_ij.volume import ArrayLike
 
@@ -68,8 +69,8 @@ class Patches:
                              f"and {self.neighbours}; leave them out for the default")
         if self.rules and not (self.labels and self.truth is not None and sum(rule.share for rule in self.rules) <= 1 + 1e-9):
             raise ValueError("expected rules with labels as truth and shares of 1 in all, got other; lower the shares or give labels")
-        around = sorted({self._inside(z + k) for z in self._slices for k in self._around()})
-        self._src = self._held(self.src, around)
+        near = sorted({k for z in self._slices for k in around(z, self.neighbours, depth)})
+        self._src = self._held(self.src, near)
         self._also = [self._held(planes, self._slices) for planes in self.also]
         self._truth: Any = None if self.truth is None else self._held(self.truth, self._slices)
         self._pixels = self._pixels_of_classes() if self.rules else {}
@@ -90,8 +91,8 @@ class Patches:
         side = max(1, round(self.size * self.context * (1 + rng.uniform(-1, 1) * self.augment.zoom)))
         z, y, x = self._ruled(rng, rule, side) if rule else self._anywhere(rng, side)
         turn, reverse = (int(rng.integers(8)), rng.random() < 0.5) if self.augment.turns else (0, False)
-        around = [self._inside(z + (-k if reverse else k)) for k in self._around()]
-        planes = [self._cut(self._src, k, y, x, side) for k in around] + [self._cut(more, z, y, x, side) for more in self._also]
+        near = around(z, self.neighbours, int(self.src.shape[0]))[:: -1 if reverse else 1]
+        planes = [self._cut(self._src, k, y, x, side) for k in near] + [self._cut(more, z, y, x, side) for more in self._also]
         image = self._grey(planes, turn)
         if self._truth is None:
             return varied(image, None, self.augment, rng)
@@ -173,9 +174,3 @@ class Patches:
         if missing or not self._pixels:
             raise ValueError(f"expected class {', '.join(map(str, missing)) or 'numbers over 0'} in the drawn slices, got none; "
                              "draw some of it, or leave it out of the rule")
-
-    def _around(self) -> range:
-        return range(-self.neighbours, self.neighbours + 1)
-
-    def _inside(self, z: int) -> int:
-        return min(max(z, 0), int(self.src.shape[0]) - 1)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from fibsem_ij.arrays import tiles
-from fibsem_ij.arrays.slices import within
+from fibsem_ij.arrays.slices import around, within
 from fibsem_ij.learn.device import choose
 from fibsem_ij.learn.fast import Forward, Runner, on_device
 from fibsem_ij.learn.network import Network
@@ -61,12 +61,13 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
             slices: Iterable[int] | None = None, progress: Callable[[int, int], None] | None = None) -> None:
     """keep(z, (c, y, x) float32) for every slice (or those of `slices`), in order, in network units, on one other thread.
 
+    `src` is a stack (z, y, x), or (z, c, y, x) whose slices have channels of their own beside the grey values, the first of them.
     `forward` stands in for the module; it is called with tiles on the device, where network.module is for as long as this runs.
     """
     options = options or Options()
     wanted = _checked(src, network, slices)
     device = choose(options.device)
-    height, width = src.shape[1:]
+    height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
     with on_device(network.module, device, forward) as net, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=options.bf16)
@@ -82,15 +83,21 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
 
 
 def _checked(src: ArrayLike, network: Network, slices: Iterable[int] | None) -> list[int]:
-    if len(src.shape) != 3 or 0 in src.shape:
+    if len(src.shape) not in (3, 4) or 0 in src.shape:
         raise ValueError(f"expected a stack (z, y, x) with at least one pixel, got shape {tuple(src.shape)}; one slice: array[None]")
-    if network.config.inputs % 2 == 0:
-        raise ValueError(f"expected a network of 2k + 1 input slices, got {network.config.inputs}; build it with an odd number of inputs")
+    slices_seen = network.config.inputs - _own(src)
+    if slices_seen < 1 or slices_seen % 2 == 0:
+        raise ValueError(f"expected a network of 2k + 1 input slices, got {slices_seen}; build it with an odd number of inputs")
     depth = src.shape[0]
     wanted = list(range(depth) if slices is None else slices)
     if wanted and not 0 <= min(wanted) <= max(wanted) < depth:
         raise ValueError(f"expected slices within 0..{depth - 1}, got {min(wanted)}..{max(wanted)}; count from 0")
     return wanted
+
+
+def _own(src: ArrayLike) -> int:
+    """Channels of a slice beside its grey values."""
+    return int(src.shape[1]) - 1 if len(src.shape) == 4 else 0
 
 
 def _edges(spans: tuple[tiles.Span, ...], device: torch.device) -> list[Edge]:
@@ -102,17 +109,18 @@ class _Window:
 
     def __init__(self, src: ArrayLike, network: Network, device: torch.device) -> None:
         self.src, self.network, self.device = src, network, device
-        self.held: dict[int, Tensor] = {}
+        self.neighbours = (network.config.inputs - _own(src) - 1) // 2
+        self.held: dict[int, Tensor] = {}  # (c, y, x)
 
     def slab(self, z: int) -> list[Tensor]:
-        k, last = self.network.neighbours, self.src.shape[0] - 1
-        around = [min(max(n, 0), last) for n in range(z - k, z + k + 1)]
+        zs = around(z, self.neighbours, self.src.shape[0])
         with within("slice", z):
-            self.held = {n: self.held[n] if n in self.held else self.read(n) for n in dict.fromkeys(around)}
-        return [self.held[n] for n in around]
+            self.held = {n: self.held[n] if n in self.held else self.read(n) for n in dict.fromkeys(zs)}
+        return [*(self.held[n][0] for n in zs), *self.held[z][1:]]
 
     def read(self, z: int) -> Tensor:
-        grey = tiles.pad(np.asarray(self.src[z]), grid=GRID)
+        found = np.asarray(self.src[z])
+        grey = tiles.pad(found if found.ndim == 3 else found[None], grid=GRID)
         scaled = torch.from_numpy(self.network.scale.forward(grey))
         return scaled.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else scaled.to(self.device)
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.slices import spread
 from fibsem_ij.volume import ArrayLike
 
 KINDS = ("percentiles", "mean-std", "range")
@@ -122,9 +123,8 @@ def _ends(dtype: np.dtype[Any]) -> tuple[float, float] | tuple[None, None]:
 
 
 def _sample(src: ArrayLike) -> npt.NDArray[np.float64]:
-    depth = src.shape[0]
     found = []
-    for z in sorted({round(v) for v in np.linspace(0, depth - 1, min(depth, _SLICES))}):
+    for z in spread(src.shape[0], _SLICES):
         grey = np.asarray(src[z])
         step = max(1, round((grey.size / _PIXELS) ** 0.5))
         found.append(grey[::step, ::step].astype(np.float64).ravel())

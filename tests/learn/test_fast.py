@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fibsem_ij.learn.fast import fast
-from fibsem_ij.learn.network import NETS, build
+from fibsem_ij.learn.network import build
 
 
 def trained(module: nn.Module) -> nn.Module:
@@ -24,7 +24,7 @@ def trained(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", ["resunet", "unet", "vae"])
 def test_it_gives_the_same_numbers(name: str) -> None:
     _, module = build(name)
     x = torch.randn(2, 1, 64, 96, generator=torch.Generator().manual_seed(1))

@@ -19,14 +19,6 @@ from fibsem_ij.learn.scale import Scale
 REACH = 28  # px, as far as the small U-Net looks, see below
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def small(**config: Any) -> Network:
     config, module = build("unet", seed=3, **({"depth": 3, "base": 4} | config))
     return Network("unet", config, module.eval(), scale=Scale(100, 1 / 50, dtype="uint8"))
@@ -58,6 +50,19 @@ def test_an_identity_gives_every_slice_back(shape: tuple[int, int]) -> None:
             assert kept[z].shape == (1, *shape)
             assert kept[z].dtype == np.float32
             np.testing.assert_allclose(kept[z][0], network.scale.forward(src[z]), atol=tolerance, rtol=tolerance)
+
+
+def test_a_slice_may_have_channels_of_its_own() -> None:
+    """The network sees the grey values of three slices, then the two other channels of the middle one."""
+    src = np.stack([stack(4, 40, 70), stack(4, 40, 70) // 2, 255 - stack(4, 40, 70)], axis=1)  # (z, c, y, x)
+    network = small(inputs=5)
+    kept = predicted(src, network, forward=lambda x: x, blend="centre")
+    for z in range(4):
+        seen = [src[max(z - 1, 0), 0], src[z, 0], src[min(z + 1, 3), 0], src[z, 1], src[z, 2]]
+        np.testing.assert_array_equal(kept[z], network.scale.forward(np.stack(seen)))
+    for inputs in (2, 4):
+        with pytest.raises(ValueError, match=r"2k \+ 1 input slices"):
+            predicted(src, small(inputs=inputs))
 
 
 def test_the_small_network_looks_as_far_as_said() -> None:

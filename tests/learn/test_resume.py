@@ -24,14 +24,6 @@ class Stop(Exception):
     pass
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def trained(state=None, *, task=None, stop_at=None, error=Stop, **changes):
     module = network()
 
@@ -45,11 +37,7 @@ def trained(state=None, *, task=None, stop_at=None, error=Stop, **changes):
 
 @pytest.fixture(scope="module")
 def unstopped():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    result = trained()
-    torch.set_num_threads(before)
-    return result
+    return trained()
 
 
 def assert_same(found, expected):

@@ -17,14 +17,6 @@ from fibsem_ij.learn.train import Options, train
 PLAIN = Options(updates=12, every=3, batch=4, device="cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Watched(Doubling):
     """Keeps the weights it scores; scores as it is told to."""
 

@@ -67,7 +67,8 @@ class Net(nn.Module):
         x = self.dropout(skips.pop())
         for up, merge, skip in zip(reversed(self.up), reversed(self.merge), reversed(skips), strict=True):
             x = merge(torch.cat((skip, up(x)), 1))
-        return self.last(x)  # type: ignore[no-any-return]
+        logits: Tensor = self.last(x)
+        return logits
 
 
 def _pair(inputs: int, outputs: int, norm: str) -> nn.Sequential:
