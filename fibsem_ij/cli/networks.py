@@ -57,6 +57,10 @@ def export(
     from fibsem_ij.files import bioimage, networks
 
     network, stack = networks.read(net), files.read(src)
+    trained = network.record.get("options", {})
+    if trained.get("grain") or trained.get("context", 1) > 1:
+        raise ValueError(f"{net}: expected a network that sees slices as they are, got one trained with --grain or --context, which other "
+                         "tools cannot show it; train one without")
     middle = len(stack) // 2 if z is None else z
     if middle >= len(stack):
         raise ValueError(f"expected --slice within 0..{len(stack) - 1}, got {middle}; count from 0")

@@ -48,6 +48,11 @@ slices are nearly copies of each other. The network learned one stack; expect le
 ```
 """
 
+_ENVIRONMENT = """name: network
+channels: [conda-forge]
+dependencies: [pip, {{pip: [torch, {needs}]}}]
+"""
+
 
 def export(path: Path, network: Network, test_input: npt.NDArray[Any], *, name: str | None = None, description: str | None = None,
            authors: Sequence[str] = (), license: str | None = None) -> None:
@@ -85,6 +90,9 @@ def _packed(folder: Path, network: Network, grey: npt.NDArray[Any], given: dict[
     np.save(folder / "test_output.npy", result)
     (folder / "cover.png").write_bytes(_cover(grey[len(grey) // 2], result[0]))
     content = {**given, **words.model(folder, network, str(grey.dtype))}
+    if needs := out.needs(network):
+        (folder / "environment.yaml").write_text(_ENVIRONMENT.format(needs=", ".join(needs)), encoding="utf-8", newline="\n")
+        content["weights"]["pytorch_state_dict"]["dependencies"] = {"source": folder / "environment.yaml"}
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # NB: bioimageio.spec leaves what it reads to be closed
         _accepted(content)  # before the export to ONNX, which takes its time
         out.to_onnx(network, folder / "weights.onnx")

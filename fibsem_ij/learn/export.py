@@ -10,9 +10,12 @@ import ast
 import importlib
 import inspect
 import logging
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,10 +32,17 @@ _OURS = "fibsem_ij."
 
 
 def to_source(network: Network) -> str:
-    """The network as one Python file that needs PyTorch and nothing of ours."""
+    """The network as one Python file that needs PyTorch, what `needs` says, and nothing of ours."""
     parts = "\n\n".join(_sources(NETS[network.name], set()))
     doc = f'"""The network {network.name} of fibsem-ij, complete in this file: {FACTORY}(**config) makes it."""'
     return f"{doc}\n\nfrom __future__ import annotations\n\n{parts}\n\ndef {FACTORY}(**config):\n    return Net(Config(**config))\n"
+
+
+def needs(network: Network) -> list[str]:
+    """The packages beside PyTorch that its source imports, as pip names them."""
+    imported = {name.split(".")[0] for line in to_source(network).splitlines()
+                for name in re.findall(r"^(?:from|import) ([\w.]+)", line)}
+    return sorted(f"{name}>={version(name)}" for name in imported - {"torch"} - sys.stdlib_module_names)
 
 
 def to_state_dict(network: Network, path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import sys
 import zipfile
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bioimageio.core import test_model as run_their_test
 
 from fibsem_ij.files import bioimage
 from fibsem_ij.files.bioimage_model import finished
-from fibsem_ij.learn.export import to_source
+from fibsem_ij.learn.export import needs, to_source
 from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
 
@@ -76,6 +77,11 @@ def test_a_stranger_can_run_it(tmp_path: Path, network: Network) -> None:
     made = np.load(inside / "test_output.npy")
     assert made.shape == (1, network.config.outputs, 70 if network.multiple == 2 else 68, 52)  # the middle of 70 x 53
     assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize(("name", "more"), [("unet", []), ("transunet", []), ("efficientunet", [f"timm>={version('timm')}"])])
+def test_what_the_source_imports_is_known(name: str, more: list[str]) -> None:
+    assert needs(Network(name, *build(name))) == more
 
 
 @pytest.mark.parametrize("name", ["resunet", "unet", "vae"])
