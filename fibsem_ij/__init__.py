@@ -12,6 +12,7 @@ Doors, which bring arrays in and out:
 Rooms, which compute on arrays and know neither files nor Java, come one by one; the ones that are here:
     register   slices that wander -> slices that sit still
     denoise    noisy -> clean
+    segment    grey -> classes, from a handful of drawn slices
     objects    probabilities, masks, drawn slices -> numbered things that keep their number
     learn      what the rooms that learn share: networks, training, prediction
     arrays     what the rooms share: outlines of labels, the colour table, scores, a map over slices
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from fibsem_ij.volume import Labels, Transforms, Volume
 
 __version__ = "0.1.0"
-__all__ = ["Labels", "Transforms", "Volume", "denoise", "fiji", "files", "objects", "phantom", "register", "render", "volume"]
+__all__ = ["Labels", "Transforms", "Volume", "denoise", "fiji", "files", "objects", "phantom", "register", "render", "segment",
+           "volume"]
 
 _NOUNS = ("Labels", "Transforms", "Volume")
 

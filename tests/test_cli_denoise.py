@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter, shift
 from typer.testing import CliRunner
 
 from fibsem_ij import denoise, files
-from fibsem_ij.cli.denoise import app, registered, state_of
+from fibsem_ij.cli.denoise import app, registered
+from fibsem_ij.cli.training import state_of
 from fibsem_ij.files import networks
 from fibsem_ij.volume import Volume
 

@@ -13,13 +13,14 @@ from typing import Annotated
 
 import typer
 
-from fibsem_ij.cli import denoise, fiji, labels, networks, objects, register
+from fibsem_ij.cli import denoise, fiji, labels, networks, objects, register, segment
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
 app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
                   rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(register.app, name="register")
 app.add_typer(denoise.app, name="denoise")
+app.add_typer(segment.app, name="segment")
 app.add_typer(objects.app, name="objects")
 app.add_typer(networks.app, name="networks")
 app.add_typer(labels.app, name="labels")

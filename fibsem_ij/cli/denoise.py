@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from fibsem_ij.cli.terminal import Json, Progress, progress_to, show
+from fibsem_ij.cli.training import state_of, thousandths
 
 app = typer.Typer(help="Denoise a stack: train a network, apply it, score what came out.", no_args_is_help=True)
 
@@ -60,7 +60,7 @@ def fit(
     state = state_of(net, options, noisy, clean, scans, aligned)
     with progress_to(progress, "denoise fit") as step:
         network = denoise.fit(files.read(noisy), truth, scans=fields, align=None if aligned else registered, options=options, state=state,
-                              log=log, progress=_thousandths(step))
+                              log=log, progress=thousandths(step))
     networks.write(net, network)
     shutil.rmtree(state, ignore_errors=True)
     last = network.record["history"]["rows"][-1]
@@ -159,22 +159,6 @@ def truth(
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
 
 
-def state_of(net: Path, *told: Any) -> Path:
-    """The folder beside `net` where its training stands: of the same stacks and options, so that another training starts afresh."""
-    import hashlib
-    import shutil
-    from dataclasses import replace
-
-    options, *paths = told
-    known = repr((replace(options, minutes=10.0, updates=None, device="auto"), [str(p) for p in paths]))
-    state = net.parent / f".{net.name}.{hashlib.sha256(known.encode()).hexdigest()[:8]}.training"
-    if net.parent.is_dir():
-        for other in net.parent.iterdir():
-            if other.name.startswith(f".{net.name}.") and other.suffix == ".training" and other != state:
-                shutil.rmtree(other, ignore_errors=True)
-    return state
-
-
 def registered(scans: Any) -> Any:
     """Scans of one field, put on the first of them; what moved in from outside stays as it was."""
     import numpy as np
@@ -196,18 +180,3 @@ def _fields(folder: Path) -> list[Any]:
     found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: natural(p.name))
     folders = [p for p in found if p.is_dir()]
     return [files.read(p) for p in folders or found]
-
-
-def _thousandths(step: Callable[[int, int], None] | None) -> Callable[[dict[str, Any]], None] | None:
-    """Training progress as (done, of 1000), told when it moves."""
-    if step is None:
-        return None
-    last = -1
-
-    def tell(told: dict[str, Any]) -> None:
-        nonlocal last
-        if (now := int(1000 * told["position"])) > last:
-            last = now
-            step(now, 1000)
-
-    return tell

@@ -18,7 +18,7 @@ Out = Annotated[Path, typer.Argument(help="Label image to write.")]
 
 @app.command()
 def cells(
-    src: Annotated[Path, typer.Argument(help="Probability (8 bit) of cell interior, with --boundary; else a mask.")],
+    src: Annotated[Path, typer.Argument(help="Probabilities (8 bit) of interior and boundary; of interior, with --boundary; or a mask.")],
     out: Out,
     drawn: Annotated[Path, typer.Option(help="Drawn cells: folder of label slices, label stack with empty slices, or ROI set.")],
     boundary: Annotated[Path | None, typer.Option(help="Probability (8 bit) of cell boundary.")] = None,
@@ -29,16 +29,17 @@ def cells(
 ) -> None:
     """Give every slice the numbers of a few drawn ones, and log every decision in OUT.events.csv.
 
-    fibsem-ij objects cells interior.zarr cells.zarr --boundary boundary.zarr --drawn drawn/cells
+    fibsem-ij objects cells probabilities.zarr cells.zarr --drawn drawn/cells
     """
     from fibsem_ij import files, objects
+    from fibsem_ij.files import drawn as layers
     from fibsem_ij.files import tables
 
-    stack = files.read(src)
-    fitted = objects.fit(_drawn(drawn, stack))
+    stack, edges = (files.read(src), files.read(boundary)) if boundary else _interior_and_boundary(src)
+    fitted = objects.fit(layers.read(drawn, stack, classes=False).slices)
     events: list[Any] = []
     with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "cells") as step):
-        objects.apply(stack, fitted, sink, boundary=files.read(boundary) if boundary else None, options=objects.Options(way=way),
+        objects.apply(stack, fitted, sink, boundary=edges, options=objects.Options(way=way),
                       executor=pool, log=events.append, progress=step)
     told = Counter(event for table in events for event in table["event"].tolist())
     if events:
@@ -133,7 +134,7 @@ def nuclei(
 
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "nuclei") as step:
-        found = room.find(stack, options=room.Options(least=least, most=most, crop_px=crop_px), executor=pool, progress=step)
+        found = room.find(stack, options=room.Options(least=least, most=most), executor=pool, progress=step)
     with _labels(out, stack) as sink:
         room.draw(found, sink)
     if crops:
@@ -175,23 +176,15 @@ def _count(labels: Any) -> int:
     return max(int(labels[z].max()) for z in range(labels.shape[0]))
 
 
-def _drawn(path: Path, like: Any) -> dict[int, Any]:
-    """Drawn slices by z of the stack they belong to: by name from a folder, by position from a ROI set."""
-    import numpy as np
-
+def _interior_and_boundary(path: Path) -> tuple[Any, Any]:
+    """Of a store of class probabilities that has both; a plain stack has no boundary."""
     from fibsem_ij import files
+    from fibsem_ij.files import probabilities
 
-    if path.suffix.lower() in (".zip", ".roi"):
-        from fibsem_ij.files import rois
-
-        whole = rois.from_rois(rois.read(path), shape=like.shape, dtype=np.uint32)
-        return {z: np.asarray(whole[z]) for z in range(len(like)) if np.asarray(whole[z]).any()}
-    layer = files.read_labels(path)
-    at = {name: z for z, name in enumerate(like.names)}
-    strangers = [name for name in layer.names if name not in at]
-    if strangers or layer.shape[1:] != like.shape[1:]:
-        raise ValueError(f"{path}: expected drawn slices of {like.shape[1]} x {like.shape[2]} named as those of the stack, got "
-                         f"{layer.shape[1]} x {layer.shape[2]} and {', '.join(strangers[:3]) or 'their names'}; rename or crop them")
-    named = path.is_dir() and path.suffix.lower() != ".zarr"  # in a folder, an empty slice was drawn empty
-    slices = ((at[name], layer[n]) for n, name in enumerate(layer.names))
-    return {z: labels for z, labels in slices if named or labels.any()}
+    if not probabilities.found(path):
+        return files.read(path), None
+    store = probabilities.read(path)
+    if missing := {"interior", "boundary"} - set(store.classes):
+        raise ValueError(f"{path}: expected the classes interior and boundary, got {', '.join(store.classes)} and no {min(missing)}; "
+                         "train with segment fit --preset cells, or give a mask of one class")
+    return store.of("interior"), store.of("boundary")

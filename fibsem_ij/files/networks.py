@@ -1,4 +1,5 @@
-"""A network folder: network.json, which a person can read, and weights.safetensors, which holds numbers and nothing else.
+"""A network folder: network.json, which a person can read, and weights.safetensors, which holds numbers and nothing else. Several
+networks that work together are such folders in one, 01, 02, ...
 
 Nothing that is read here is executed, and no pickle is ever loaded: a .pt or .pth file is refused whatever its name. What the two
 files say is held against the network that network.json names, by shapes alone, before memory is asked for. A checksum in
@@ -11,7 +12,7 @@ import hashlib
 import json
 import platform
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -66,11 +67,29 @@ def read(path: Path) -> Network:
         tensors = _weights(folder / WEIGHTS, said["name"], config, said["weights_sha256"])
         _, module = build(said["name"], **said["config"])
         module.load_state_dict(tensors)
-        voxel = None if said["voxel_nm"] is None else tuple(_number(v, "voxel_nm") for v in said["voxel_nm"])
         return Network(said["name"], config, module.eval(), _scale(said["normalisation"]), said["task"], _classes(said["classes"]),
-                       said["activation"], voxel, said["record"])  # type: ignore[arg-type]  # Network counts them
+                       said["activation"], _voxel(said["voxel_nm"]), said["record"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def write_all(path: Path, networks: Sequence[Network]) -> None:
+    """One network as `write` does; several as folders 01, 02, ... in one at `path`."""
+    if len(networks) == 1:
+        write(path, networks[0])
+        return
+    if not networks:
+        raise ValueError(f"expected networks to write to {path}, got none; train one first")
+    with whole_folder(Path(path), stranger=_stranger) as part:
+        for n, network in enumerate(networks, 1):
+            write(part / f"{n:02d}", network)
+
+
+def read_all(path: Path) -> list[Network]:
+    """The networks at `path`, in order: it is a network folder, or it holds some."""
+    folder = Path(path)
+    inside = _numbered(folder) if folder.is_dir() and not (folder / JSON).exists() else []
+    return [read(one) for one in inside] or [read(folder)]
 
 
 def versions() -> dict[str, str]:
@@ -118,7 +137,8 @@ def _weights(path: Path, name: str, config: Any, sha256: str) -> dict[str, torch
         if header > _HEADER_BYTES:
             raise SafetensorError(f"a header of {header} bytes")
         with safe_open(path, framework="pt") as stored:
-            shapes = {key: tuple(stored.get_slice(key).get_shape()) for key in stored.keys()}  # noqa: SIM118
+            keys = stored.keys()
+            shapes = {key: tuple(stored.get_slice(key).get_shape()) for key in keys}
         _check_layout(shapes, name, config)
         if _sha256(path) != sha256:
             raise ValueError(f"expected the {WEIGHTS} that {JSON} was written with, got another checksum; copy the whole folder again")
@@ -166,6 +186,15 @@ def _scale(said: dict[str, Any]) -> Scale:
     return Scale(_number(said["offset"], "offset"), _number(said["gain"], "gain"), low, high, said["dtype"])
 
 
+def _voxel(said: list[Any] | None) -> tuple[float, float, float] | None:
+    if said is None:
+        return None
+    if len(said) != 3:
+        raise ValueError(f"expected voxel_nm as three positive numbers (z, y, x), got {str(said)[:80]}; correct {JSON}, or write null")
+    z, y, x = (_number(value, "voxel_nm") for value in said)
+    return (z, y, x)
+
+
 def _number(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
         raise ValueError(f"expected a number in {key}, got {str(value)[:80]!r}; correct {JSON} in a text editor")
@@ -183,6 +212,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _numbered(folder: Path) -> list[Path]:
+    """The networks in a folder of several."""
+    return sorted((p for p in folder.iterdir() if p.name.isdecimal() and (p / JSON).exists()), key=lambda p: int(p.name))
+
+
 def _stranger(folder: Path) -> str | None:
     """What in an older folder was never one of our results."""
-    return next((p.name for p in sorted(folder.iterdir()) if p.is_dir() or p.name not in (JSON, WEIGHTS)), None)
+    inside = _numbered(folder)
+    own = (p.name for p in sorted(folder.iterdir()) if p not in inside and (p.is_dir() or p.name not in (JSON, WEIGHTS)))
+    return next(own, None) or next((f"{one.name}/{name}" for one in inside if (name := _stranger(one))), None)

@@ -39,14 +39,13 @@ class Options:
     move: float = 0.25  # of the diameter, that a centroid may move from slice to slice
     gap: int = 2  # slices that may miss an outline
     slices: int = 3  # a nucleus is seen in so many
-    crop_px: int = 1700
 
     def __post_init__(self) -> None:
         odd = (self.blur_px, self.block_px, self.gradient_px)
         if any(n < 3 or n % 2 == 0 for n in odd):
             raise ValueError(f"expected odd sizes of 3 or more for blur_px, block_px and gradient_px, got {odd}")
-        if not 0 < self.least < self.most or not 0 < self.round <= 1 or self.crop_px < 1:
-            raise ValueError(f"expected 0 < least < most, a share round and crop_px of 1 or more, got {self}")
+        if not 0 < self.least < self.most or not 0 < self.round <= 1:
+            raise ValueError(f"expected 0 < least < most and a share round, got {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +97,7 @@ def _shrunk(contour: npt.NDArray[np.int32], element: npt.NDArray[np.uint8]) -> O
     """The gradient's rim lies half its element outside of the edge."""
     import cv2
 
-    low = contour[:, 0].min(0) - 1
-    width, height = (contour[:, 0].max(0) - low + 2).tolist()
-    inside = cv2.drawContours(np.zeros((height, width), np.uint8), [contour - low], 0, 1, cv2.FILLED)
+    inside, low = _filled(contour)
     smaller, _ = cv2.findContours(cv2.erode(inside, element), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return np.asarray(max(smaller, key=cv2.contourArea)[:, 0] + low, np.int32) if smaller else contour[:, 0]
 
@@ -112,13 +109,19 @@ def _is_elliptic(contour: npt.NDArray[np.int32], share: float, least_px: float, 
     if len(contour) < 5 or not least_px <= (4 * area / pi) ** 0.5 <= most_px:
         return False
     (x, y), axes, angle = cv2.fitEllipse(contour)
-    low = contour[:, 0].min(0) - 1
-    width, height = (contour[:, 0].max(0) - low + 2).tolist()
-    inside, ellipse = np.zeros((2, height, width), np.uint8)
-    cv2.drawContours(inside, [contour - low], 0, 1, cv2.FILLED)
-    cv2.ellipse(ellipse, ((x - low[0], y - low[1]), axes, angle), 1, cv2.FILLED)
+    inside, low = _filled(contour)
+    ellipse = cv2.ellipse(np.zeros_like(inside), ((x - low[0], y - low[1]), axes, angle), 1, cv2.FILLED)
     both = np.count_nonzero(inside & ellipse)
     return bool(both >= share * max(np.count_nonzero(inside), pi / 4 * axes[0] * axes[1]))
+
+
+def _filled(contour: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """The contour drawn in its box with a margin of 1 px, and the box's corner (x, y)."""
+    import cv2
+
+    low = contour[:, 0].min(0) - 1
+    width, height = (contour[:, 0].max(0) - low + 2).tolist()
+    return cv2.drawContours(np.zeros((height, width), np.uint8), [contour - low], 0, 1, cv2.FILLED), low
 
 
 def _gathered(found: dict[int, list[Outline]], options: Options) -> list[Nucleus]:
@@ -170,8 +173,10 @@ def draw(nuclei: list[Nucleus], out: WritableArray) -> None:
         out[z] = labels.astype(out.dtype)
 
 
-def crops(src: ArrayLike, nuclei: list[Nucleus], *, size_px: int) -> Iterator[tuple[int, tuple[int, int, int], npt.NDArray[Any]]]:
+def crops(src: ArrayLike, nuclei: list[Nucleus], *, size_px: int = 1700) -> Iterator[tuple[int, tuple[int, int, int], npt.NDArray[Any]]]:
     """Number, offset (z, y, x) and pixels of each nucleus, size_px x size_px; moved inwards at the border, smaller in a smaller stack."""
+    if size_px < 1:
+        raise ValueError(f"expected crops of 1 px or more, got {size_px}; leave it out for 1700")
     for number, nucleus in enumerate(nuclei, 1):
         first, last = min(nucleus.outlines), max(nucleus.outlines)
         y, x = (max(0, min(round(c - size_px / 2), n - size_px)) for c, n in zip(nucleus.centre[1:], src.shape[1:], strict=True))

@@ -9,7 +9,7 @@ from fibsem_ij.arrays.scores import object_dice, overlaps
 from fibsem_ij.objects.nuclei import Options, crops, draw, find, put_back
 from fibsem_ij.volume import Volume
 
-OPTIONS = Options(least=30, most=90, block_px=51, crop_px=80)
+OPTIONS = Options(least=30, most=90, block_px=51)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,236 @@
+"""Segmentation from a few drawn slices, every network on the same slices and budget, side by side with its peers: F1 of each class.
+
+    python benchmarks/segmentation.py FOLDER [--small] [--networks resunet,unet] [--minutes 10] [--splits 1] [--drawn 7,10,15] [--out FILE]
+    python benchmarks/segmentation.py --phantom [--drawn 7,10,15,25,50] [--context 4 --patch 512]
+
+FOLDER has `slices/` and `drawn/`, named by their z (0045.tif ...), and drawn/names.json. Slices less than 10 apart are a cluster. The
+first split tests on the slices that stand alone, the others on whole clusters; what lies within 10 slices of a test slice is trained on
+by nobody. The slices have gaps, so the networks see one at a time.
+
+Peers: the nearest training drawing, copied; a random forest on Gaussians, edges and Hessian eigenvalues of several scales, as ilastik
+and Weka have it. `--drawn` trains on so many of the training slices, drawn `--draws` times; without it on all of them.
+
+With `--phantom` stacks are made, with noise and no drift: Dice of nuclei (nucleoli and envelope in them) and of nucleoli, from slices of
+the upper part, tested ten slices below it. `--context 4` shows the network 2048 px as 512.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+import torch
+
+from fibsem_ij import phantom, segment
+from fibsem_ij.learn.device import choose
+from fibsem_ij.phantom import CLASSES
+from fibsem_ij.segment.presets import PRESETS
+
+APART = 10
+NUCLEI = {1: "nucleus", 2: "nucleolus"}
+ASKED = {"mitochondrion": 0.94, "membrane": 0.86, "vesicle": 0.72, "postsynaptic density": 0.55, "nuclei": 0.97, "nucleoli": 0.90}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained on and what is tested, both (z, y, x) with the z that slices have in their stack."""
+
+    name: str
+    src: Any
+    truth: Any
+    z: Any
+    tested: Any
+    tested_truth: Any
+    tested_z: Any
+    names: dict[int, str]
+
+    def of(self, few: Any) -> Case:
+        return replace(self, src=self.src[few], truth=self.truth[few], z=self.z[few])
+
+
+Row = tuple[str, str, int, dict[str, float | None], str]  # case, what, drawn slices, F1 of each class, cost
+Fit = Callable[[Case, int], tuple[Any, str]]  # and seed -> class numbers of the tested slices, cost
+
+
+def real(folder: Path, splits: int) -> Iterator[Case]:
+    z = np.array(sorted(int(path.stem) for path in (folder / "slices").glob("*.tif")))
+    src, truth = (np.stack([tifffile.imread(folder / part / f"{k:04d}.tif") for k in z]) for part in ("slices", "drawn"))
+    names = {int(i): name for i, name in json.loads((folder / "drawn" / "names.json").read_text(encoding="utf-8")).items()}
+    for n, left_out in enumerate(parted(z, splits), 1):
+        near = np.abs(z[:, None] - left_out).min(1)
+        train, test = near >= APART, near == 0
+        yield Case(f"split {n}", src[train], truth[train], z[train], src[test], truth[test], z[test], names)
+
+
+def parted(z: Any, splits: int) -> list[Any]:
+    """The slices of each split that are tested."""
+    clusters = np.split(z, np.flatnonzero(np.diff(z) >= APART) + 1)
+    alone, more = ([c for c in clusters if (len(c) == 1) == single] for single in (True, False))
+    return [np.concatenate(part) for part in (alone, *(more[k :: splits - 1] for k in range(splits - 1))) if part]
+
+
+def phantoms(seeds: int, depth: int, side: int) -> Iterator[Case]:
+    for seed in range(seeds):
+        made = phantom.make((depth, side, side), seed=seed)
+        rng = np.random.default_rng(seed)
+        noisy = np.stack([phantom.scans(made, z, 1, rng=rng)[0] for z in range(depth)])
+        kinds = np.array([{"nucleus": 1, "nuclear envelope": 1, "nucleolus": 2}.get(CLASSES[k], 0) for k in range(len(CLASSES))], np.uint8)
+        truth, z, cut = kinds[np.asarray(made.classes)], np.arange(depth), round(0.75 * depth)
+        yield Case(f"phantom {seed}", noisy[:cut], truth[:cut], z[:cut], noisy[cut + APART :: 2], truth[cut + APART :: 2],
+                   z[cut + APART :: 2], NUCLEI)
+
+
+def copied(case: Case, seed: int) -> tuple[Any, str]:
+    nearest = np.abs(case.tested_z[:, None] - case.z).argmin(1)
+    return case.truth[nearest], ""
+
+
+def features(grey: Any) -> Any:
+    from skimage.feature import multiscale_basic_features
+
+    return multiscale_basic_features(grey.astype(np.float32), sigma_min=0.7, sigma_max=16).reshape(grey.size, -1)
+
+
+def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, str]:
+    from sklearn.ensemble import RandomForestClassifier
+
+    began, rng = time.perf_counter(), np.random.default_rng(seed)
+    rows, kinds = [], []
+    for grey, truth in zip(case.src, case.truth, strict=True):
+        seen, flat = features(grey), truth.ravel()
+        for kind in np.unique(flat):
+            at = np.flatnonzero(flat == kind)
+            share = pixels * (0.5 if kind == 0 else 0.5 / len(case.names))
+            at = rng.choice(at, min(len(at), round(share)), replace=False)
+            rows.append(seen[at])
+            kinds.append(flat[at])
+    trees = RandomForestClassifier(100, min_samples_leaf=4, n_jobs=threads, random_state=seed)
+    trees.fit(np.concatenate(rows), np.concatenate(kinds))
+    found = np.stack([trees.predict(features(grey)).reshape(grey.shape) for grey in case.tested])
+    return found, f"{(time.perf_counter() - began) / 60:.1f} min"
+
+
+def network(case: Case, seed: int, *, options: segment.Options, flips: bool) -> tuple[Any, str]:
+    began = time.perf_counter()
+    trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
+    minutes = (time.perf_counter() - began) / 60
+    found = segment.labels(segment.apply(case.tested, trained, flips=flips, device=options.device), ids=segment.classes(trained))
+    updates = trained[0].record["history"]["rows"][-1]["update"]
+    return found, f"{minutes:.1f} min, {updates} updates"
+
+
+def scored(case: Case, found: Any) -> dict[str, float | None]:
+    told = segment.score(found, case.tested_truth, names=case.names)["classes"]
+    if case.names is not NUCLEI:
+        return {name: told[name]["f1"] for name in case.names.values() if name in told}
+    nuclei = segment.score((found > 0).view(np.uint8), (case.tested_truth > 0).view(np.uint8), names={1: "nuclei"})["classes"]
+    return {"nuclei": nuclei["nuclei"]["f1"], "nucleoli": told["nucleolus"]["f1"]}
+
+
+def rows(case: Case, fits: dict[str, Fit], counts: list[int], draws: int) -> Iterator[Row]:
+    """Each fit on all of the training slices, or on so many, spread evenly first and then drawn by chance."""
+    for count in counts or [len(case.z)]:
+        if count > len(case.z):
+            continue
+        for what, fit in fits.items():
+            for draw in range(draws if counts else 1):
+                few = np.sort(np.random.default_rng([draw, count]).choice(len(case.z), count, replace=False))
+                if draw == 0:
+                    few = even(case.z, count)
+                found, cost = fit(case.of(few), draw + 1)
+                yield case.name, what, count, scored(case, found), cost
+
+
+def even(z: Any, count: int) -> Any:
+    """The slices nearest to evenly spread ones, each once."""
+    left = list(range(len(z)))
+    chosen = [left.pop(int(np.abs(z[left] - at).argmin())) for at in np.linspace(z[0], z[-1], count)]
+    return np.sort(chosen)
+
+
+def cells(told: Mapping[str, float | None], names: list[str]) -> str:
+    return " | ".join("" if told.get(name) is None else f"{told[name]:.3f}" for name in names)
+
+
+def summary(found: list[Row], names: list[str], by_count: bool) -> Iterator[str]:
+    """Mean and deviation of each fit, and number of drawn slices, over splits and draws."""
+    groups: dict[tuple[str, Any], list[dict[str, float | None]]] = {}
+    for _, what, count, told, _ in found:
+        groups.setdefault((what, count if by_count else ""), []).append(told)
+    for (what, count), runs in groups.items():
+        if len(runs) > 1:
+            values = [[told[name] for told in runs if told.get(name) is not None] for name in names]
+            means = " | ".join(f"{np.mean(each):.3f} ± {np.std(each):.3f}" if each else "" for each in values)
+            yield f"| mean | {what} | {count} | {means} | {len(runs)} runs |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="with slices/ and drawn/")
+    parser.add_argument("--phantom", action="store_true", help="nuclei and nucleoli of made stacks instead")
+    parser.add_argument("--small", action="store_true", help="a quarter of a minute a training, one split; a quick try")
+    parser.add_argument("--networks", default="resunet", help="by comma: resunet, unet, ...")
+    parser.add_argument("--preset", default="quick", choices=list(PRESETS))
+    parser.add_argument("--minutes", type=float, help="of each training; else what the preset says")
+    parser.add_argument("--updates", type=int)
+    parser.add_argument("--context", type=int)
+    parser.add_argument("--patch", type=int)
+    parser.add_argument("--splits", type=int, default=1)
+    parser.add_argument("--drawn", default="", help="numbers of drawn slices, by comma")
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1, help="phantoms")
+    parser.add_argument("--side", type=int, help="px of a phantom; else 512 x context")
+    parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="write the table there too")
+    args = parser.parse_args()
+    if not args.folder and not args.phantom:
+        parser.error("expected a FOLDER with slices/ and drawn/, or --phantom")
+    if args.small:
+        args.minutes, args.splits, args.seeds, args.draws = 0.25, 1, 1, 1
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch") if getattr(args, name) is not None}
+    options = replace(PRESETS[args.preset], device=args.device, **given)
+    fits: dict[str, Fit] = {"nearest drawing": copied,
+                            "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
+    fits |= {name: partial(network, options=replace(options, network=name), flips=args.flips) for name in args.networks.split(",") if name}
+    depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
+    cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
+
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+        if args.out:
+            args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    tell(f"{' '.join(sys.argv[1:])}: {args.preset}, {given}; torch {torch.__version__}, {choose(args.device)}, {args.threads} threads\n")
+    found: list[Row] = []
+    names: list[str] = []
+    for case in cases:
+        for row in rows(case, fits, [int(n) for n in args.drawn.split(",") if n], args.draws):
+            if not names:
+                names = list(row[3])
+                tell("| | what | drawn | " + " | ".join(names) + " | cost |\n" + "|---" * (len(names) + 4) + "|")
+                tell("| | asked | | " + cells(ASKED, names) + " | |")
+            found.append(row)
+            tell(f"| {row[0]} | {row[1]} | {row[2]} | {cells(row[3], names)} | {row[4]} |")
+    for line in summary(found, names, by_count=bool(args.drawn)):
+        tell(line)
+
+
+if __name__ == "__main__":
+    main()

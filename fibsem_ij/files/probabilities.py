@@ -1,0 +1,197 @@
+"""Class probabilities on disk: one OME-Zarr 0.4 (c, z, y, x) of uint8, 255 is certain, each channel with the name of its class.
+
+Fiji and napari show the channels under those names. Chunks are one slice of one channel deep, so slices are written in any order with
+one in memory. Only what was written here is read again: Zstandard with checksums, every chunk there, so nothing that was cut or
+changed on the way goes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import zarr
+
+from fibsem_ij.arrays.colours import colours_of
+from fibsem_ij.files.json_files import read_json
+from fibsem_ij.files.pyramid import coarser, halved
+from fibsem_ij.files.stack import Pixels, Slices, Window, check_slice
+from fibsem_ij.files.whole import whole_folder
+from fibsem_ij.files.zarr import CHUNK, OURS, VERSION
+from fibsem_ij.volume import Volume, slice_names
+
+Voxel = tuple[float, float, float]
+_AXES = ("c", "z", "y", "x")
+_CODEC = numcodecs.Zstd(level=1, checksum=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Probabilities:
+    """`[c]` is the stack of a channel, read when it is asked; `[c, z]` a slice of it; `[:, z]` that of all channels."""
+
+    data: Any  # (c, z, y, x)
+    names: Mapping[int, str]  # class id -> name, in the order of the channels
+    voxel_nm: Voxel | None = None
+    slice_names: tuple[str, ...] = ()
+    path: Path = Path()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        c, z, y, x = (int(n) for n in self.data.shape)
+        return (c, z, y, x)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.names.values())
+
+    def __getitem__(self, key: Any) -> Any:
+        channels, *rest = key if isinstance(key, tuple) else (key,)
+        if isinstance(channels, slice):
+            return np.stack([np.asarray(self._stack(c)[tuple(rest)]) for c in range(self.shape[0])[channels]])
+        stack = self._stack(range(self.shape[0])[channels])
+        return stack[tuple(rest)] if rest else Volume(stack, self.voxel_nm, self.slice_names)
+
+    def of(self, name: str) -> Volume:
+        """The stack of a class."""
+        if name not in self.classes:
+            raise ValueError(f"{self.path}: expected a class {name!r}, got {', '.join(self.classes)}; name one of them")
+        stack: Volume = self[self.classes.index(name)]
+        return stack
+
+    def _stack(self, channel: int) -> Slices:
+        return Slices(self.shape[1:], self.dtype, partial(_pixels, self.data, self.path, channel))
+
+
+class Filled:
+    """What `create` hands out: whole slices in, `out[c, z] = slice` or `out[:, z] = slices`, and out again."""
+
+    def __init__(self, stored: Any) -> None:
+        self.shape, self.dtype = tuple(stored.shape), np.dtype(np.uint8)
+        self._stored, self._done = stored, np.zeros(stored.shape[:2], bool)
+
+    def __setitem__(self, key: tuple[Any, Any], value: Pixels) -> None:
+        channels, z = key
+        if value.dtype != np.uint8 or value.shape[-2:] != self.shape[2:]:
+            raise ValueError(f"expected slices of {self.shape[2:]} uint8, got {value.shape} {value.dtype}; scale probabilities to 0..255")
+        self._stored[channels, z] = value
+        self._done[channels, z] = True
+
+    def __getitem__(self, key: Any) -> Pixels:
+        return np.asarray(self._stored[key])
+
+    def check_done(self) -> None:
+        if not self._done.all():
+            missing = ", ".join(f"channel {c}, slice {z}" for c, z in np.argwhere(~self._done)[:3].tolist())
+            raise ValueError(f"expected all {self._done.size} slices to be written, got {self._done.sum()}; missing {missing}")
+
+
+def found(path: Path) -> bool:
+    """Whether `path` is such a store."""
+    attributes = Path(path) / ".zattrs"
+    return attributes.exists() and "probabilities" in read_json(attributes).get(OURS, {})
+
+
+@contextmanager
+def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_nm: Voxel | None = None,
+           slice_names: Sequence[str] = ()) -> Iterator[Filled]:
+    """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x)."""
+    z, y, x = (int(n) for n in shape)
+    if not names or len(set(names.values())) < len(names):
+        raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
+    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names))
+    with whole_folder(Path(path), stranger=_stranger) as part:
+        group = zarr.create_group(store=str(part), zarr_format=2)
+        finest = _array(group, 0, like.shape)
+        out = Filled(finest)
+        yield out
+        out.check_done()
+        for level, coarse in enumerate(coarser((z, y, x)), 1):
+            finest = _halved(group, level, finest, coarse)
+        group.attrs.update(_attributes(Path(path).stem, like))
+
+
+def read(path: Path) -> Probabilities:
+    """The store at `path`, opened and checked but not read."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"expected {path}, it does not exist; check the name")
+    if not found(path):
+        raise ValueError(f"{path}: expected class probabilities as segment apply writes them (--probabilities); name such a store")
+    said = read_json(path / ".zattrs")
+    try:
+        array: Any = zarr.open_array(store=str(path / "0"), mode="r", zarr_format=2)
+        names = {int(i): str(name) for i, name in said[OURS]["probabilities"]}
+        scale = said["multiscales"][0]
+        voxel = tuple(scale["datasets"][0]["coordinateTransformations"][0]["scale"][1:]) if "unit" in scale["axes"][1] else None
+        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path)
+        wrong = array.metadata.compressor != _CODEC or array.metadata.filters or array.dtype != np.uint8 or len(names) != array.shape[0]
+        if wrong or array.chunks[:2] != (1, 1):
+            raise ValueError(f"{array.shape} {array.dtype} of {len(names)} classes, packed by {array.metadata.compressor}")
+        check_slice(result.shape[1:], result.dtype, str(path))
+        check_slice((1, *array.chunks[2:]), result.dtype, f"{path}, one chunk")
+        Volume(result._stack(0), voxel, result.slice_names)
+    except Exception as error:  # NB: metadata can be wrong in every way, and each has its own error
+        raise ValueError(f"{path}: expected class probabilities, got {type(error).__name__}: {error}; copy it again") from error
+    return result
+
+
+def _pixels(array: Any, path: Path, channel: int, z: int, window: Window) -> Pixels:
+    where = f"{path}, channel {channel}, slice {z}"
+    down, across = (-(-n // size) for n, size in zip(array.shape[2:], array.chunks[2:], strict=True))
+    for chunk in (array.metadata.encode_chunk_key((channel, z, y, x)) for y in range(down) for x in range(across)):
+        if not (path / "0" / chunk).exists():  # NB: Zarr takes it for zeros
+            raise ValueError(f"{where}: expected all chunks of a finished store, got none at 0/{chunk}; copy it again")
+    try:
+        return np.asarray(array[channel, z])[window]
+    except RuntimeError as error:
+        raise ValueError(f"{where}: expected pixels, got {error}; a chunk is damaged, copy it again") from error
+
+
+def _array(group: zarr.Group, level: int, shape: tuple[int, int, int, int]) -> Any:
+    chunks = (1, 1, min(CHUNK, shape[2]), min(CHUNK, shape[3]))
+    return group.create_array(str(level), shape=shape, dtype=np.uint8, chunks=chunks, compressors=_CODEC, fill_value=0,
+                              chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
+
+
+def _halved(group: zarr.Group, level: int, finer: Any, shape: tuple[int, int, int]) -> Any:
+    copy = _array(group, level, (finer.shape[0], *shape))
+    for c in range(finer.shape[0]):
+        for z in range(shape[0]):
+            copy[c, z] = halved(np.asarray(finer[c, 2 * z:2 * z + 2]), nearest=False)
+    return copy
+
+
+def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
+    unit = {"unit": "nanometer"} if like.voxel_nm else {}
+    datasets, step = [], np.ones(3)
+    for level, shape in enumerate([like.shape[1:], *coarser(like.shape[1:])]):
+        scale = step * (like.voxel_nm or (1.0, 1.0, 1.0))
+        centre = (scale * (1 - 1 / step) / 2).tolist()
+        datasets.append({"path": str(level), "coordinateTransformations": [
+            {"type": "scale", "scale": [1.0, *scale.tolist()]}, {"type": "translation", "translation": [0.0, *centre]}]})
+        step = np.where(np.array(shape) > 1, 2 * step, step)
+    axes = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in "zyx")]
+    window = {"min": 0, "max": 255, "start": 0, "end": 255}
+    channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}
+                for i, label in like.names.items()]
+    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items())}
+    if like.slice_names and like.slice_names != slice_names(like.shape[1]):
+        ours["names"] = list(like.slice_names)
+    return {"multiscales": [{"version": VERSION, "name": name, "axes": axes, "datasets": datasets}],
+            "omero": {"version": VERSION, "channels": channels}, OURS: ours}
+
+
+def _stranger(path: Path) -> str | None:
+    """What in an older folder was never one of ours."""
+    ours = found(path)
+    return next((p.name for p in sorted(path.iterdir()) if not (ours and (p.name in (".zattrs", ".zgroup") or p.name.isdecimal()))), None)

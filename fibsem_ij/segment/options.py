@@ -1,0 +1,75 @@
+"""What a user may choose in segmentation. The defaults are the preset `quick`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fibsem_ij.arrays.grain import areas
+from fibsem_ij.learn.augment import Augment
+
+LOSSES = ("both", "dice", "cross-entropy")
+ACTIVATIONS = ("softmax", "sigmoid")
+GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
+
+
+@dataclass(frozen=True)
+class Options:
+    # The network, and what it sees
+    network: str = "resunet"  # of learn.network.NETS
+    config: Mapping[str, Any] | None = None  # of the network, {} its defaults; None: a small one (presets.SMALL)
+    neighbours: int = 0  # slices to each side that it also sees
+    context: int = 1  # it sees the slices this many times smaller
+    grain: tuple[float, ...] = ()  # more channels: the slice without grains smaller than these shares of a patch, as GRAIN
+    # What is asked for
+    activation: str = "softmax"  # one class a pixel | sigmoid: each class for itself
+    loss: str = "both"  # dice | cross-entropy | both, their sum
+    weights: Mapping[str, float] = field(default_factory=dict)  # in the loss, by class, "background" too; those not named: 1
+    ignore: tuple[str, ...] = ()  # drawn classes that are kept out of the loss and are no output
+    unlabelled_is_ignored: bool = False  # slices are drawn in part: what has no class there may be anything
+    boundary_px: int | None = None  # drawn are objects: their interior and, this wide, their boundary are the classes
+    per_class: bool = False  # one network a class
+    # Patches
+    patch: int = 192  # px
+    share: float = 0.8  # of the patches hold at least
+    least_px: int = 1  # px
+    of: tuple[str, ...] = ()  # of these classes together; none named: of any
+    augment: Augment = field(default_factory=lambda: Augment(brightness=0.2, contrast=0.2))
+    # Training
+    minutes: float | None = 10.0  # of each network; of both budgets the one that is reached first ends the training
+    updates: int | None = None
+    batch: int = 4
+    rate: float = 3e-3
+    schedule: str = "cosine"  # see learn.train
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+    warmup: int = 50
+    average: float = 0.99
+    every: int = 100  # updates between validations
+    patience: int | None = None
+    held: float = 0.05  # share of the drawn slices that are not trained on but tell which weights are best
+    trainings: int = 1  # from as many seeds
+    keep: int = 1  # the best of them, used together
+    seed: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("loss", LOSSES), ("activation", ACTIVATIONS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one of them")
+        limits = {"neighbours": (0, 64), "context": (1, 64), "patch": (16, 8192), "share": (0, 1), "least_px": (1, self.patch**2),
+                  "boundary_px": (1, 64), "held": (0, 0.5), "trainings": (1, 1000), "keep": (1, self.trainings)}
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"expected {name} from {low} to {high}, got {value}; leave it out for the default")
+        if not all(0 < share < 1 for share in self.grain):
+            raise ValueError(f"expected grain as shares of a patch between 0 and 1, got {self.grain}; {GRAIN} is usual")
+        if not all(weight >= 0 for weight in self.weights.values()):
+            raise ValueError(f"expected weights of 0 or more, got {dict(self.weights)}; 1 is usual")
+
+    @property
+    def grain_px(self) -> tuple[int, ...]:
+        """Areas in pixels of the slice."""
+        return areas(self.grain, patch_px=self.patch * self.context)
