@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.slices import middle
 from fibsem_ij.render import RGB, grey, sheet
 from fibsem_ij.volume import ArrayLike
 
@@ -24,18 +25,13 @@ def denoising_sheet(result: ArrayLike, truth: ArrayLike, *, noisy: ArrayLike | N
     chosen = sorted({round(z) for z in np.linspace(0, depth - 1, min(depth, _ROWS) + 2)[1:-1]}) if slices is None else slices
     panels: list[tuple[str, RGB]] = []
     for z in chosen:
-        ours, true = _middle(result, z), _middle(truth, z)
-        first = _middle(noisy, z) if noisy is not None else true
+        ours, true = (middle(stack, z, _LARGEST_PX) for stack in (result, truth))
+        first = middle(noisy, z, _LARGEST_PX) if noisy is not None else true
         row = [(f"z {z}: denoised", grey(ours, like=true)),
                ("noisy - denoised" if noisy is not None else "denoised - truth", _difference(first, ours) if noisy is not None else
                 _difference(ours, true)), ("truth", grey(true))]
         panels += ([("noisy", grey(first, like=true))] if noisy is not None else []) + row
     return sheet(panels, columns=4 if noisy is not None else 3, title="Denoising")
-
-
-def _middle(src: ArrayLike, z: int) -> npt.NDArray[Any]:
-    window = (slice(max(0, (n - _LARGEST_PX) // 2), max(0, (n - _LARGEST_PX) // 2) + _LARGEST_PX) for n in src.shape[1:])
-    return np.asarray(src[(z, *window)])
 
 
 def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> RGB:

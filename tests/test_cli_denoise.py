@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from fibsem_ij import denoise, files
 from fibsem_ij.cli.denoise import app, registered
 from fibsem_ij.cli.training import state_of
-from fibsem_ij.files import networks
-from fibsem_ij.volume import Volume
+from fibsem_ij.files import networks, transforms
+from fibsem_ij.volume import Transforms, Volume
 
 RNG = np.random.default_rng(4)
 FIELD = gaussian_filter(RNG.standard_normal((4, 64, 64)), (2, 3, 3))
@@ -70,6 +70,15 @@ def test_without_truth_it_is_blindspot_and_a_vae_says_how_sure_it_is(folder: Pat
     assert networks.read(folder / "vae").voxel_nm == (8, 4, 4)
 
 
+def test_bad_slices_are_read_off_the_transforms(folder: Path) -> None:
+    depth = len(CLEAN)
+    transforms.write(folder / "t.json", Transforms(np.tile(np.eye(3), (depth, 1, 1)), CLEAN.shape[1:], bad=(1,), why={1: "given"}))
+    run("fit", folder / "noisy.tif", folder / "net", "--updates", 2, "--base", 2, "--neighbours", 1, "--transforms", folder / "t.json")
+    assert networks.read(folder / "net").record["bad"] == [1]
+    run("apply", folder / "noisy.tif", folder / "net", folder / "out.tif", "--transforms", folder / "t.json")
+    assert files.read(folder / "out.tif").shape == CLEAN.shape
+
+
 def test_fit_goes_on_where_it_stopped(folder: Path) -> None:
     """A training stopped in the library leaves the state that the command looks for."""
     seen = []
@@ -80,7 +89,7 @@ def test_fit_goes_on_where_it_stopped(folder: Path) -> None:
             raise KeyboardInterrupt
 
     options = denoise.Options(method="blindspot", updates=6, base=2)
-    state = state_of(folder / "net", options, folder / "noisy.tif", None, None, False)
+    state = state_of(folder / "net", options, folder / "noisy.tif", None, None, False, ())
     with pytest.raises(KeyboardInterrupt):
         denoise.fit(files.read(folder / "noisy.tif"), options=options, state=state, progress=stop)
     assert seen == [1, 2, 3, 4]

@@ -22,7 +22,7 @@ GREY = np.random.default_rng(5).integers(0, 255, (5, 80, 96), dtype=np.uint8)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    config, module = build("unet", inputs=3, depth=2, base=4, residual=True)
+    config, module = build("unet", inputs=3, depth=2, base=4, smooth=7)
     rows = [{"update": n, "seconds": 1.0 * n, "rate": 1e-3, "loss": 1.0, "score": score} for n, score in enumerate((20.0, 30.0, 25.0))]
     networks.write(tmp_path / "net", Network("unet", config, module.eval(), Scale.of(GREY), "denoise.blindspot", voxel_nm=(8, 4, 4),
                                              record={"history": {"rows": rows}}))

@@ -15,6 +15,8 @@ app = typer.Typer(help="Denoise a stack: train a network, apply it, score what c
 Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
 Net = Annotated[Path, typer.Argument(help="Network folder.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Registered = Annotated[Path | None, typer.Option("--transforms", help="What `register fit` wrote: its bad slices teach nothing and are no "
+                                                                     "one's neighbours.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field lie on one another already; else they are registered.")]
 
 
@@ -36,6 +38,7 @@ def fit(
     noise: Annotated[float, typer.Option(help="More noise on noisy patches, up to this many deviations of the stack.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed and updates give the same network.")] = 1,
     aligned: Aligned = False,
+    transforms: Registered = None,
     device: Device = "auto",
     log: Annotated[Path | None, typer.Option(help="Folder for history.csv and curve.png.")] = None,
     progress: Progress = "bar",
@@ -57,10 +60,11 @@ def fit(
     networks.check_target(net)
     truth = files.read(clean) if clean else None
     fields = _fields(scans) if scans else None
-    state = state_of(net, options, noisy, clean, scans, aligned)
+    bad = _bad(transforms)
+    state = state_of(net, options, noisy, clean, scans, aligned, bad)
     with progress_to(progress, "denoise fit") as step:
-        network = denoise.fit(files.read(noisy), truth, scans=fields, align=None if aligned else registered, options=options, state=state,
-                              log=log, progress=thousandths(step))
+        network = denoise.fit(files.read(noisy), truth, scans=fields, bad=bad, align=None if aligned else registered, options=options,
+                              state=state, log=log, progress=thousandths(step))
     networks.write(net, network)
     shutil.rmtree(state, ignore_errors=True)
     last = network.record["history"]["rows"][-1]
@@ -75,6 +79,7 @@ def apply(
     out: Annotated[Path, typer.Argument(help="Clean stack to write, of the same kind.")],
     uncertainty: Annotated[Path | None, typer.Option(help="Stack to write: how unsure a vae is of each pixel, in grey values.")] = None,
     residual: Annotated[Path | None, typer.Option(help="Stack to write: what was taken away. It should look like noise.")] = None,
+    transforms: Registered = None,
     draws: Annotated[int, typer.Option(help="Of a vae: the mean of so many decoded draws; 0: the decoded middle.", min=0)] = 0,
     flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
     device: Device = "auto",
@@ -94,8 +99,8 @@ def apply(
     with ExitStack() as open_, progress_to(progress, "denoise apply") as step:
         sinks = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm, names=stack.names)) if path
                  else None for path, dtype in ((out, stack.dtype), (uncertainty, "float32"), (residual, "float32"))]
-        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], draws=draws, flips=flips, device=device,
-                      progress=step)
+        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], bad=_bad(transforms), draws=draws, flips=flips,
+                      device=device, progress=step)
     show({"shape": list(stack.shape), "path": str(out)}, json_, f"{len(stack)} clean slices in {out}")
 
 
@@ -157,6 +162,12 @@ def truth(
                 step(z + 1, len(fields))
     show({"fields": len(fields), "scans": fields[0].shape[0], "path": str(out)}, json_,
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
+
+
+def _bad(transforms: Path | None) -> tuple[int, ...]:
+    from fibsem_ij.files import transforms as door
+
+    return door.read(transforms).bad if transforms else ()
 
 
 def registered(scans: Any) -> Any:

@@ -16,7 +16,7 @@ whole pixels. To them it is structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,35 +32,37 @@ if TYPE_CHECKING:
 __all__ = ["Options", "apply", "fit", "score"]
 
 
-def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[ArrayLike] | None = None, align: Align | None = None,
-        options: Options | None = None, state: Path | None = None, log: Path | None = None,
+def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[ArrayLike] | None = None, bad: Iterable[int] = (),
+        align: Align | None = None, options: Options | None = None, state: Path | None = None, log: Path | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None) -> Network:
     """A network that denoises `src`.
 
     Supervised, with one of `clean`, the truth of each slice of `src`, and `scans`, fields (scan, y, x) scanned again and again; with
-    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, see `truth`. `state`, `log` and
-    `progress` are those of learn.train: with a state folder a training that was stopped goes on.
+    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, see `truth`. `bad`: slices of `src`
+    that nothing is learned from, neither as a slice nor as a neighbour. `state`, `log` and `progress` are those of learn.train: with a
+    state folder a training that was stopped goes on.
     """
     from fibsem_ij.denoise.fitting import fit_stack  # brings torch
 
-    return fit_stack(src, clean, scans, align=align, options=options or Options(), state=state, log=log, progress=progress)
+    return fit_stack(src, clean, scans, bad=bad, align=align, options=options or Options(), state=state, log=log, progress=progress)
 
 
 def apply(src: ArrayLike, network: Network, out: WritableArray | None = None, *, uncertainty: WritableArray | None = None,
-          residual: WritableArray | None = None, draws: int = 0, tile: int = 512, flips: bool = False, device: str = "auto",
-          progress: Callable[[int, int], None] | None = None) -> Any:
+          residual: WritableArray | None = None, bad: Iterable[int] = (), draws: int = 0, tile: int = 512, flips: bool = False,
+          device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
     """The clean stack, slice by slice.
 
     Filled beside it where given, float32 in grey values: `residual`, what was taken away (it should look like noise); `uncertainty` of a
     vae, the deviation of decoded draws. `draws` of a vae: the mean of so many (8 say) instead of the decoded middle of the code.
+    `bad`: slices that are no one's neighbours: the nearest good one stands in for them. They are denoised like the others.
     `flips`: the mean over mirrored tiles, in four times the time.
     """
     from fibsem_ij.denoise.applying import apply_network
 
     if out is None:
         out = np.empty(src.shape, src.dtype)
-    apply_network(src, network, out, uncertainty=uncertainty, residual=residual, draws=draws, tile=tile, flips=flips, device=device,
-                  progress=progress)
+    apply_network(src, network, out, uncertainty=uncertainty, residual=residual, bad=bad, draws=draws, tile=tile, flips=flips,
+                  device=device, progress=progress)
     return out
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.denoise import variational
+from fibsem_ij.denoise.stacks import Good, Once, left_out
 from fibsem_ij.learn.network import Network
 from fibsem_ij.learn.predict import Options, predict
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 
 def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncertainty: WritableArray | None,
-                  residual: WritableArray | None, draws: int, tile: int, flips: bool, device: str,
+                  residual: WritableArray | None, bad: Iterable[int], draws: int, tile: int, flips: bool, device: str,
                   progress: Callable[[int, int], None] | None) -> None:
     _check(src, network, out, uncertainty, residual)
+    unseen = left_out(bad, src.shape[0]) if network.neighbours else frozenset[int]()
     drawn = network.task == "denoise.vae" and (draws > 0 or uncertainty is not None)
     forward = variational.forward_of(network.module, draws) if drawn else None
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
-        noisy = np.asarray(src[z])
+        noisy = seen.take(z)
         clean = within(network.scale.back(values[0]), noisy)
         out[z] = clean
         if residual is not None:
@@ -30,7 +33,20 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
         if uncertainty is not None:
             uncertainty[z] = values[1] / np.float32(network.scale.gain)
 
-    predict(src, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, progress=progress)
+    def tell(done: int, _: int) -> None:
+        if progress:
+            progress(run[0] + done, src.shape[0])
+
+    for run in _runs(src.shape[0], unseen):
+        seen = Once(Good(src, unseen.difference(run), asking=run))
+        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run, progress=tell)
+
+
+def _runs(depth: int, bad: Collection[int]) -> Iterator[range]:
+    """Good slices as long as they follow one another; each bad one alone, for it is shown only to itself."""
+    for lone, group in groupby(range(depth), bad.__contains__):
+        zs = list(group)
+        yield from (range(z, z + 1) for z in zs) if lone else (range(zs[0], zs[-1] + 1),)
 
 
 def within(clean: npt.NDArray[Any], noisy: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -9,6 +9,8 @@ scan (Recorrupted-to-Recorrupted, Pang et al., CVPR 2021). Neighbouring slices a
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,6 @@ from fibsem_ij.denoise import pairs
 from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.denoise.options import Options
 from fibsem_ij.learn.ahead import Batch
-from fibsem_ij.learn.patches import Patches
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.volume import ArrayLike
 
@@ -27,29 +28,22 @@ _HIDDEN = 0.5  # a: 0 hides nothing, and asks for pure noise
 class BlindSpot:
     """A `learn.train.Task`."""
 
-    def __init__(self, src: ArrayLike, noise: Noise, *, scale: Scale, options: Options) -> None:
-        trained, held = pairs.split(src.shape[0], options)
+    def __init__(self, src: ArrayLike, noise: Noise, *, scale: Scale, options: Options, bad: Collection[int] = ()) -> None:
+        trained, held = pairs.split(src.shape[0], options, bad)
         self.scale, self.noise, self.flat, self.middle = scale, noise, options.flat, options.neighbours
-        self.patches = Patches(src, None, trained, size=options.patch, neighbours=options.neighbours, scale=scale.forward,
-                               augment=options.augment)
+        self.patches = pairs.patches(src, None, trained, scale=scale, options=options)
         self.judged = self.parted(pairs.judged(src, held, neighbours=options.neighbours, scale=scale), torch.Generator().manual_seed(0))
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        (seen,) = self.patches.batch(rng, size)
-        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
-        flat = torch.from_numpy(rng.random(size) < self.flat)
-        level = pairs.around(seen[:, self.middle : self.middle + 1]).flatten(1)[:, int(rng.integers(seen[0, 0].numel()))]
-        level = level[:, None, None, None]  # a brightness found in each patch
-        spread = pairs.variance(level, self.noise, self.scale).sqrt()
-        seen = torch.where(flat[:, None, None, None], level + spread * torch.randn(seen.shape, generator=generator), seen)
-        shown, asked = self.parted(seen, generator)
-        asked = torch.where(flat[:, None, None, None], level, asked)
-        return shown, asked, 1 + (pairs.FLAT - 1) * flat.float()
+        (drawn,) = self.patches.batch(rng, size)
+        seen, level, flat = pairs.flattened(drawn, rng, share=self.flat, noise=self.noise, scale=self.scale)
+        shown, asked = self.parted(seen, torch.Generator().manual_seed(int(rng.integers(1 << 62))))
+        return shown, torch.where(flat, level, asked), 1 + (pairs.FLAT - 1) * flat.flatten().float()
 
     def parted(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """(b, 2k + 1, y, x) -> what is shown, of the same shape, and what is asked for (b, 1, y, x)."""
         seen = x[:, self.middle : self.middle + 1]
-        spread = pairs.variance(pairs.around(seen), self.noise, self.scale).sqrt()
+        spread = pairs.variance(pairs.brightness(seen), self.noise, self.scale).sqrt()
         own = spread * torch.randn(seen.shape, generator=generator)
         shown = x.clone()
         shown[:, self.middle : self.middle + 1] += _HIDDEN * own

@@ -22,7 +22,7 @@ class Options:
     patch: int = 64  # px
     batch: int = 16
     rate: float = 3e-3
-    flat: float = 0.15  # share of patches that are noise on nothing, so that the network invents no structure (not of a vae)
+    flat: float = 0.15  # share of patches that are noise on nothing, so that the network invents no structure
     held: float = 0.1  # share of the slices that are not trained on but tell which weights are best
     every: int = 100  # updates between validations
     patience: int | None = None  # validations without gain before an early stop

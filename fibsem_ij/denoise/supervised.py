@@ -6,7 +6,7 @@ the network from seeing membranes in resin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from fibsem_ij.denoise import pairs
 from fibsem_ij.denoise.options import Options
 from fibsem_ij.learn.ahead import Batch
-from fibsem_ij.learn.patches import Patches
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.volume import ArrayLike
 
@@ -26,11 +25,10 @@ Image = npt.NDArray[np.float32]
 class Supervised:
     """A `learn.train.Task`. `takes`: stacks of the same slices, each with its truth."""
 
-    def __init__(self, takes: Sequence[tuple[ArrayLike, ArrayLike]], *, scale: Scale, options: Options) -> None:
-        trained, held = pairs.split(takes[0][0].shape[0], options)
+    def __init__(self, takes: Sequence[tuple[ArrayLike, ArrayLike]], *, scale: Scale, options: Options, bad: Collection[int] = ()) -> None:
+        trained, held = pairs.split(takes[0][0].shape[0], options, bad)
         self.flat, k = options.flat, options.neighbours
-        self.patches = [Patches(noisy, truth, trained, size=options.patch, neighbours=k, scale=scale.forward, augment=options.augment)
-                        for noisy, truth in takes]
+        self.patches = [pairs.patches(noisy, truth, trained, scale=scale, options=options) for noisy, truth in takes]
         noisy, truth = takes[0]
         self.judged = pairs.judged(noisy, held, neighbours=k, scale=scale), pairs.judged(truth, held, neighbours=0, scale=scale)
 
@@ -45,7 +43,8 @@ class Supervised:
         if rng.random() >= self.flat:
             return noisy, truth, np.float32(1)
         level = truth.reshape(-1)[rng.integers(truth.size)]
-        noise = rng.permuted((noisy - truth).reshape(len(noisy), -1), axis=1).reshape(noisy.shape)
+        own = (noisy[len(noisy) // 2] - truth).reshape(1, -1)  # NB: from the neighbours' there would be structure left
+        noise = rng.permuted(own.repeat(len(noisy), axis=0), axis=1).reshape(noisy.shape)
         return level + noise, np.full_like(truth, level), np.float32(pairs.FLAT)
 
     def loss(self, module: nn.Module, batch: Batch, *, generator: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from fibsem_ij.arrays.slices import map_slices
+from fibsem_ij.arrays.slices import around, map_slices, middle, spread
 
 SRC = np.random.default_rng(0).integers(0, 1000, (12, 5, 7)).astype(np.uint16)
 
@@ -133,3 +133,18 @@ def test_any_result_can_be_collected():
 def test_done_slices_must_exist():
     with pytest.raises(ValueError, match=r"0\.\.11"):
         map_slices(scaled, SRC, {}, done=[12])
+
+
+def test_around_repeats_the_ends():
+    assert around(0, 2, 5) == [0, 0, 0, 1, 2]
+    assert around(3, 1, 5) == [2, 3, 4]
+
+
+def test_spread_has_both_ends_and_no_slice_twice():
+    assert spread(9, 3) == [0, 4, 8]
+    assert spread(2, 5) == [0, 1]
+
+
+def test_middle_is_a_window_about_the_centre():
+    assert np.array_equal(middle(SRC, 3, 3), SRC[3, 1:4, 2:5])
+    assert np.array_equal(middle(SRC, 3, 100), SRC[3])

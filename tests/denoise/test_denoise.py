@@ -81,6 +81,53 @@ def test_a_network_from_disk_does_the_same(trained, tmp_path: Path):
         assert np.array_equal(denoise.apply(FRESH_NOISY[:2], network), denoise.apply(FRESH_NOISY[:2], again))
 
 
+def test_a_bad_slice_is_no_ones_neighbour(trained):
+    """A blank slice changes nothing but itself, whatever it holds; its own truth comes from its neighbours and stays in its own range."""
+    network = trained["supervised"]
+    blank, burnt = FRESH_NOISY.copy(), FRESH_NOISY.copy()
+    blank[3], burnt[3] = 0, 255
+    clean, leaked = (denoise.apply(blank, network, bad=bad) for bad in ([3], []))
+    good = np.arange(len(clean)) != 3
+    assert np.array_equal(clean[good], denoise.apply(burnt, network, bad=[3])[good])
+    assert np.array_equal(clean[:2], leaked[:2])
+    assert psnr(clean[[2, 4]], FRESH[[2, 4]]) > psnr(leaked[[2, 4]], FRESH[[2, 4]]) + 1
+    assert not clean[3].any()
+    alone = denoise.apply(FRESH_NOISY, network, bad=[2, 4])[3]  # slices 1 and 5 stand in
+    assert np.array_equal(alone, denoise.apply(FRESH_NOISY[[1, 3, 5]], network)[1])
+
+
+def test_nothing_is_learned_from_bad_slices():
+    spoiled = SCANS[0].copy()
+    spoiled[[0, 5]] = 255
+    options = scene.quick("blindspot", updates=3, neighbours=1)
+    ways = [(None, options), (TRUTH, scene.quick(updates=3, neighbours=1)), (None, scene.quick("vae", updates=3))]
+    for truth, how in ways:
+        one, other = (denoise.fit(stack, truth, bad=[0, 5], options=how) for stack in (SCANS[0], spoiled))
+        assert one.scale == other.scale
+        assert all(torch.equal(a, b) for a, b in zip(one.module.parameters(), other.module.parameters(), strict=True))
+        assert one.record["bad"] == [0, 5]
+    for bad, message in (([8], "0..7"), (range(8), "some good")):
+        with pytest.raises(ValueError, match=message):
+            denoise.fit(SCANS[0], bad=bad, options=options)
+
+
+def test_every_slice_is_read_once(trained):
+    class Counted:
+        shape, dtype = FRESH_NOISY.shape, FRESH_NOISY.dtype
+
+        def __init__(self):
+            self.read = []
+
+        def __getitem__(self, z):
+            self.read.append(z)
+            return FRESH_NOISY[z]
+
+    for name in ("supervised", "vae"):
+        stack = Counted()
+        denoise.apply(stack, trained[name], residual=np.zeros(FRESH.shape, np.float32))
+        assert stack.read == list(range(len(FRESH)))
+
+
 def test_stopped_and_resumed_is_the_same_network(tmp_path: Path):
     class Stopped(Exception):
         pass

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning") 
 
 
 def denoiser() -> Network:
-    made = build("unet", base=4, depth=2, inputs=3, residual=True)
+    made = build("unet", base=4, depth=2, inputs=3, smooth=7)
     return Network("unet", *made, Scale(100, 1 / 50, dtype="uint8"), "denoise.supervised")
 
 

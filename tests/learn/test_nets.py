@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -97,12 +99,13 @@ def test_one_patch_is_learned_by_heart(name: str) -> None:
     assert loss.detach() < 0.1
 
 
-def test_a_residual_network_adds_to_the_slice_in_the_middle() -> None:
-    _, module = build("unet", base=4, depth=2, inputs=3, residual=True, norm="none")
-    for weights in (p for p in module.parameters()):
+def test_a_smoothing_network_starts_from_the_smoothed_slice_in_the_middle() -> None:
+    _, module = build("unet", base=4, depth=2, inputs=3, smooth=7, norm="none")
+    for weights in module.get_submodule("last").parameters():
         nn.init.zeros_(weights)
     x = torch.randn(1, 3, 9, 10)
-    assert torch.equal(module.eval()(x), x[:, 1:2])
+    expected = gaussian_filter(x[0, 1].numpy(), 1, truncate=3, mode="nearest")
+    np.testing.assert_allclose(module.eval()(x)[0, 0].detach().numpy(), expected, atol=1e-5)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
 
 

@@ -35,7 +35,7 @@ def test_the_layout_is_known_without_building(name: str) -> None:
     ("unett", {}, "expected a network of unet, .*got 'unett'; did you mean 'unet'"), ("resnet", {}, "did you mean 'resunet'"),
     ("unet", {"bass": 3}, "got 'bass'; did you mean 'base'"), ("unet", {"seed": 3}, "expected options of unet"),
     ("unet", {"base": "64"}, "expected base of unet as int, got '64'"), ("unet", {"base": 3.5}, "expected base of unet as int"),
-    ("unet", {"base": True}, "as int"), ("unet", {"residual": 1}, "as bool"), ("unet", {"base": 0}, "base from 1 to 1024, got 0"),
+    ("unet", {"base": True}, "as int"), ("unet", {"smooth": 4}, "odd number"), ("unet", {"base": 0}, "base from 1 to 1024, got 0"),
     ("unet", {"depth": 99}, "depth from 1 to 8"), ("unet", {"growth": float("nan")}, "growth from 1 to 4"),
     ("unet", {"norm": "layer"}, "norm as batch or none"), ("unet", {"up": 4}, "up from 2 to 3"),
     ("unet", {"inputs": [1]}, "inputs of unet as int"),

@@ -30,12 +30,15 @@ class Config:
     up: int = 2  # side of the transposed convolutions: 2 | 3
     dropout: float = 0.5
     norm: str = "batch"  # batch | none
-    residual: bool = False  # predict what to add to the middle input channel, as denoising does
+    smooth: int = 0  # px, odd: side of a filter of all inputs to which the rest is added, as denoising does; 0: none
 
     def __post_init__(self) -> None:
-        check(self, inputs=(1, 4096), outputs=(1, 4096), depth=(1, 8), base=(1, 1024), growth=(1, 4), up=(2, 3), dropout=(0, 0.95))
+        check(self, inputs=(1, 4096), outputs=(1, 4096), depth=(1, 8), base=(1, 1024), growth=(1, 4), up=(2, 3), dropout=(0, 0.95),
+              smooth=(0, 63))
         if self.norm not in ("batch", "none"):
             raise ValueError(f"expected norm as batch or none, got {self.norm!r}; choose one of them")
+        if self.smooth and self.smooth % 2 == 0:
+            raise ValueError(f"expected smooth as an odd number of pixels, or 0, got {self.smooth}; take {self.smooth + 1}")
 
     @property
     def widths(self) -> list[int]:
@@ -53,11 +56,11 @@ class Net(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.pool = nn.MaxPool2d(2)
         self.last = nn.Conv2d(widths[0], config.outputs, 1)
+        self.smooth = _smooth(config) if config.smooth else None
 
     def forward(self, x: Tensor) -> Tensor:  # (b, inputs, y, x) -> (b, outputs, y, x)
         out = in_multiples(self.body, x, self.multiple)
-        middle = self.config.inputs // 2
-        return out + x[:, middle : middle + 1] if self.config.residual else out
+        return out if self.smooth is None else out + self.smooth(x)
 
     def body(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
@@ -73,6 +76,17 @@ class Net(nn.Module):
 
 def _pair(inputs: int, outputs: int, norm: str) -> nn.Sequential:
     return nn.Sequential(*(_layer(nn.Conv2d(i, outputs, 3, padding=1), norm) for i in (inputs, outputs)))
+
+
+def _smooth(config: Config) -> nn.Conv2d:
+    """Before any training a Gaussian of the middle input alone, three deviations to each side."""
+    side = config.smooth
+    made = nn.Conv2d(config.inputs, config.outputs, side, padding=side // 2, padding_mode="replicate", bias=False)
+    line = torch.exp(-((torch.arange(side) - side // 2) / (side / 7)) ** 2 / 2)
+    nn.init.zeros_(made.weight)
+    with torch.no_grad():
+        made.weight[:, config.inputs // 2] = torch.outer(line, line) / line.sum() ** 2
+    return made
 
 
 def _transposed(inputs: int, outputs: int, side: int) -> nn.ConvTranspose2d:
