@@ -1,6 +1,6 @@
 """Numbered objects, side by side with their peers in one run: what, asked, measured, peer.
 
-    python benchmarks/objects.py [--small] [--real FOLDER] [--only components,cells,speed,real]
+    python benchmarks/objects.py [--small] [--real FOLDER] [--only components,edits,cells,speed,memory,nuclei,real] [--seeds 0,1]
 
 Cells: phantoms of three regimes with filopodia, 8 drawn slices of 128 (8, 24, ... 120). The probabilities of interior and boundary are made
 from the truth, and made worse: membranes that the phantom leaves unseen, gaps in 7 % of the rest, blur, correlated noise of
@@ -15,43 +15,62 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cc3d
 import cv2
 import numpy as np
+from objects_cells import Row, fast, followed, phantom_of, streamed
 from scipy.ndimage import gaussian_filter
 
-from fibsem_ij import files
-from fibsem_ij.arrays.scores import adapted_rand, object_dice, overlaps
-from fibsem_ij.objects.cells import WAYS, Options, cells
-from fibsem_ij.objects.cells.flow import carry, flow
+from fibsem_ij import files, objects
+from fibsem_ij.arrays.scores import adapted_rand, overlaps
+from fibsem_ij.objects import edits, nuclei
 from fibsem_ij.objects.components import Options as Hanging
 from fibsem_ij.objects.components import components
 from fibsem_ij.objects.linking import link
-from fibsem_ij.phantom import REGIMES, make
 
-Row = tuple[str, str, str, str]
+
+def blobs(shape: tuple[int, int, int]) -> Any:
+    """A mask of many pieces, one tile repeated."""
+    tile = tuple(min(n, 256) for n in shape)
+    smooth = gaussian_filter(np.random.default_rng(0).normal(size=tile).astype(np.float32), 4, mode="wrap")
+    return np.tile((smooth > 0.8 * smooth.std()).astype(np.uint8), [n // t for n, t in zip(shape, tile, strict=True)])
 
 
 def hanging(shape: tuple[int, int, int], rounds: int) -> Iterator[Row]:
-    smooth = gaussian_filter(np.random.default_rng(0).normal(size=shape).astype(np.float32), 4)
-    mask = (smooth > 0.8 * smooth.std()).astype(np.uint8)
+    mask = blobs(shape)
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/mask.npy", mask)
         src = np.load(f"{folder}/mask.npy", mmap_mode="r")
         out = np.lib.format.open_memmap(f"{folder}/out.npy", "w+", np.uint32, shape)
         for connectivity in (6, 26):
             options = Hanging(connectivity=connectivity)
-            seconds = interleaved({"cc3d": lambda c=connectivity: cc3d.connected_components(mask, connectivity=c),
+            seconds = interleaved({"cc3d": lambda c=connectivity: cc3d.connected_components(mask, connectivity=c, out_dtype=np.uint32),
                                    "memory": lambda o=options: components(mask, options=o),
                                    "disk": lambda o=options: components(src, out, options=o)}, rounds)
             same = np.array_equal(out, components(mask, options=options))
             name = f"components, {connectivity} neighbours, {' x '.join(map(str, shape))}"
             yield f"{name}, in memory", "1.15 of cc3d", f"{seconds['memory'] / seconds['cc3d']:.2f}", f"cc3d {seconds['cc3d']:.2f} s"
             yield f"{name}, out of core", "2, same result", f"{seconds['disk'] / seconds['cc3d']:.2f}, same: {same}", ""
+
+
+def edited(shape: tuple[int, int, int], rounds: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        src, out = (np.lib.format.open_memmap(f"{folder}/{name}.npy", "w+", np.uint32, shape) for name in ("src", "out"))
+        components(blobs(shape), src)
+        size = np.bincount(src.ravel())
+        a, b = (np.argsort(-size[1:])[:2] + 1).tolist()
+
+        def copy() -> None:
+            for z in range(len(src)):
+                out[z] = src[z]
+
+        seconds = interleaved({"copy": copy, "merge": lambda: edits.apply(src, out, edits.merge(a, [b])),
+                               "delete": lambda: edits.apply(src, out, edits.delete([a]))}, rounds)
+    for name in ("merge", "delete"):
+        yield f"{name}, {' x '.join(map(str, shape))} on disk", "", f"{seconds[name]:.2f} s", f"a mere copy {seconds['copy']:.2f} s"
 
 
 def interleaved(jobs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -64,81 +83,20 @@ def interleaved(jobs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, fl
     return {name: float(np.median(each)) for name, each in seconds.items()}
 
 
-def probabilities(phantom: Any, seed: int) -> tuple[Any, Any]:
-    rng = np.random.default_rng(seed)
-    inside, membrane = np.asarray(phantom.cells) > 0, np.asarray(phantom.classes) == 2
-    holes = gaussian_filter(rng.normal(size=inside.shape).astype(np.float32), (2, 5, 5))
-    seen = membrane & (holes <= np.quantile(holes[::8, ::8, ::8], 0.93))
-    both = []
-    for mask in (inside & ~seen, seen):
-        noise = gaussian_filter(rng.normal(size=mask.shape).astype(np.float32), (0, 1.2, 1.2))
-        soft = gaussian_filter(mask * np.float32(255), (0, 0.8, 0.8)) + noise * (28 / noise.std())
-        both.append(np.clip(soft, 0, 255).astype(np.uint8))
-    return both[0], both[1]
-
-
-def flow_alone(interior: Any, drawn: dict[int, Any]) -> Any:
-    out = np.zeros(interior.shape, np.int32)
-    for z in sorted(range(len(out)), key=lambda z: min(abs(z - d) for d in drawn)):
-        near = min(drawn, key=lambda d: abs(z - d))
-        back = z - int(np.sign(z - near))
-        out[z] = drawn[z] if z in drawn else carry(out[back], flow(interior[z], interior[back], Options()))
-    return out
-
-
-def told(found: Any, truth: Any, met: Any, islands: Any) -> str:
-    table = overlaps(found, truth)
-    numbers, dice = object_dice(table)
-    volume = np.bincount(truth.ravel())[numbers.astype(int)]
-    large = np.isin(numbers, met) & (volume >= 2000)
-    weighted = np.average(dice[large], weights=volume[large])
-    right = "" if islands is None else f", islands {(found[islands] == truth[islands]).mean():.3f}"
-    return f"Dice {dice[large].mean():.3f} ({weighted:.3f}), ARE {adapted_rand(table)[0]:.3f}{right}"
-
-
-def islands_of(truth: Any, met: Any) -> Any:
-    found = np.zeros(truth.shape, bool)
-    for z, labels in enumerate(truth):
-        parts = cc3d.connected_components(np.ascontiguousarray(labels), connectivity=8)
-        size = np.bincount(parts.ravel())
-        of = np.zeros(len(size), np.int64)
-        of[parts.ravel()] = labels.ravel()
-        largest = np.zeros(int(of.max()) + 1, np.int64)
-        np.maximum.at(largest, of, size)
-        found[z] = (size < largest[of])[parts] & np.isin(labels, met) & (labels > 0)
-    return found
-
-
-def followed(shape: tuple[int, int, int], regimes: tuple[str, ...], seed: int) -> Iterator[Row]:
-    for regime in regimes:
-        phantom = make(shape, seed=seed, options=REGIMES[regime])
-        truth = np.asarray(phantom.cells).astype(np.int32)
-        interior, boundary = probabilities(phantom, seed)
-        drawn = {z: truth[z] for z in range(shape[0] // 16, shape[0], shape[0] // 8)}
-        met = np.unique(np.stack(list(drawn.values())))[1:]
-        islands = islands_of(truth, met)
-        name, asked = f"{regime}, {len(drawn)} drawn of {shape[0]}", "Dice .95" if regime == "separate" else "Dice .90"
-        mask = (interior > 127) | (boundary > 127)
-        yield f"{name}: mask", "", told(components(mask), truth, met, None), ""
-        yield f"{name}: mask + boundary", "", told(components((interior > 127) & (boundary < 128)), truth, met, None), ""
-        yield f"{name}: flow alone", "", told(flow_alone(interior, drawn), truth, met, islands), ""
-        for way in WAYS:
-            began = time.perf_counter()
-            found, events = cells(interior, boundary, drawn, options=Options(way=way))
-            each = (time.perf_counter() - began) / shape[0]
-            yield (f"{name}: {way}", f"{asked}, ARE .05, islands .90 (best way)", told(found, truth, met, islands),
-                   f"{each:.2f} s a slice, {len(events['z'])} events")
-
-
-def fast(side: int) -> Iterator[Row]:
-    phantom = make((5, 512, 512), seed=1)
-    times = -(-side // 512)
-    interior, boundary = (np.tile(s, (1, times, times)) for s in probabilities(phantom, 1))
-    truth = np.tile(np.asarray(phantom.cells).astype(np.int32), (1, times, times))
-    with ThreadPoolExecutor(2) as pool:
+def nuclear(shape: tuple[int, int, int], seed: int) -> Iterator[Row]:
+    for regime in ("separate", "touching"):
+        phantom = phantom_of(shape, seed, regime)
+        truth = np.asarray(phantom.nuclei)
+        wide = 2 * (np.bincount(truth.ravel())[1:].max() * 3 / 4 / np.pi) ** (1 / 3) * phantom.clean.voxel_nm[1]
         began = time.perf_counter()
-        cells(interior, boundary, {0: truth[0], 4: truth[4]}, executor=pool)
-    yield f"cells, {side} x {side}, both passes", "1.5 s a slice", f"{(time.perf_counter() - began) / 5:.2f} s", "published: 60 s"
+        options = nuclei.Options(least=wide / 3, most=1.5 * wide)
+        found = np.zeros(shape, np.uint32)
+        nuclei.draw(nuclei.find(phantom.clean, options=options), found)
+        each = (time.perf_counter() - began) / shape[0]
+        told = objects.score(found, truth)
+        count = len(np.unique(truth)) - 1
+        yield (f"nuclei, {regime}, classical way", "", f"found {told['object_recall'] * count:.0f} of {count}, Dice {told['dice']:.3f}, "
+               f"{found.max()} things", f"{each:.3f} s a slice")
 
 
 def real(folder: Path) -> Iterator[Row]:
@@ -170,14 +128,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="minutes instead of a long while")
     parser.add_argument("--real", type=Path, help="a folder of instance labels")
-    parser.add_argument("--only", default="components,cells,speed,real", help="parts to run")
+    parser.add_argument("--only", default="components,edits,speed,memory,cells,nuclei,real", help="parts to run")
+    parser.add_argument("--seeds", default="0,1", help="of the phantoms of cells")
     args = parser.parse_args()
-    few, only = args.small, args.only.split(",")
-    parts = {"components": hanging((64, 256, 256) if few else (512, 512, 512), 5 if few else 7),
-             "cells": followed((128, 192, 192) if few else (128, 384, 384), ("separate", "touching", "packed"), 0),
-             "speed": fast(1024 if few else 2048), "real": real(args.real) if args.real else ()}
+    few = args.small
+    seeds = [int(seed) for seed in args.seeds.split(",")][:1 if few else None]
+    volume, field = ((64, 256, 256), (128, 192, 192)) if few else ((512, 512, 512), (128, 384, 384))
+    parts = {"components": hanging(volume, 5), "edits": edited(volume, 3), "speed": fast(1024 if few else 2048),
+             "memory": streamed(128 if few else 256), "cells": followed(field, seeds), "nuclei": nuclear(field, seeds[0]),
+             "real": real(args.real) if args.real else ()}
     print("| what | asked | measured | peer |\n|---|---|---|---|")
-    for name in only:
+    for name in args.only.split(","):
         for row in parts[name]:
             print("| " + " | ".join(row) + " |", flush=True)
 

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.objects.cells.options import WAYS, Options
+from fibsem_ij.objects.cells.options import WAYS, Event, Options
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 __all__ = ["WAYS", "Options", "cells"]
 
 Table = dict[str, npt.NDArray[Any]]
-Event = tuple[int, int, str, float, int]  # z, track, event, iou, into
 
 
 def cells(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]], out: WritableArray | None = None, *,
@@ -69,35 +68,24 @@ def _check(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDA
 def _section(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]], out: WritableArray, ends: tuple[int, int],
              first: int, tracks: int, options: Options, executor: Executor | None) -> tuple[int, list[Event]]:
     """Fill the slices between two drawn ones. NB: at most two tracks are named for each event so far, so names stay apart."""
-    from fibsem_ij.objects.cells.agree import agreed, named, one_sided, resolved
-    from fibsem_ij.objects.cells.flow import flow
-    from fibsem_ij.objects.cells.follow import Pass, follow
+    from fibsem_ij.objects.cells.agree import agreed
+    from fibsem_ij.objects.cells.follow import follow
+    from fibsem_ij.objects.cells.seen import look
 
-    above, below = ends
-    zs = list(range(above + 1, below))
-    grey = {z: (np.asarray(interior[z]), np.asarray(boundary[z])) for z in range(max(above, 0), min(below + 1, interior.shape[0]))}
     each = executor.map if executor else map
-
-    sides = [(start, order, name) for start, order, name in ((above, zs, -2 * tracks - 1), (below, zs[::-1], -2 * tracks - 2))
-             if start in drawn]
-    flows = [list(each(partial(flow, options=options), [grey[z][0] for z in order], [grey[z][0] for z in (start, *order[:-1])]))
-             for start, order, _ in sides]
-    passes = dict(zip((start for start, _, _ in sides), each(
-        partial(follow, options=options), [np.asarray(drawn[start]).astype(np.int32) for start, _, _ in sides],
-        [[grey[z] for z in order] for _, order, _ in sides], flows, [order for _, order, _ in sides], [name for _, _, name in sides]),
-        strict=True))
-    nothing = Pass(0, [np.zeros(interior.shape[1:], np.int32) for _ in zs])
-    up, down = passes.get(above, nothing), passes.get(below, nothing)
-    down.labels.reverse()
-    (risen, told_up), (fallen, told_down) = resolved(up, down), resolved(down, up)
-    if above in drawn and below in drawn:
-        interiors, boundaries = (np.stack([grey[z][n] for z in sorted(grey)]) for n in (0, 1))
-        mask = (interiors >= options.inside * 255) | (boundaries >= options.inside * 255)
-        ends_drawn = (np.asarray(drawn[above]).astype(np.int32), np.asarray(drawn[below]).astype(np.int32))
-        section, first = agreed(risen, fallen, mask, boundaries, ends_drawn, first, options)
-    else:
-        section, first = one_sided(risen if above in drawn else fallen, first)
-    for z, labels in zip(zs, section, strict=True):
-        out[z] = labels.astype(np.uint32)
-    told = [*up.events, *down.events, *told_up, *told_down, *named(risen, section, zs), *named(fallen, section, zs)]
-    return first, sorted(told)
+    zs = [z for z in range(ends[0], ends[1] + 1) if 0 <= z < interior.shape[0]]
+    grey = {z: (np.asarray(interior[z]), np.asarray(boundary[z])) for z in zs}
+    around = [[grey.get(z + d, grey[z]) for d in (-1, 0, 1)] for z in zs]
+    seen = dict(zip(zs, each(partial(look, options=options), around), strict=True))
+    known = {z: np.asarray(drawn[z]).astype(np.int32) for z in ends if z in drawn}
+    between = [z for z in zs if z not in known]
+    orders = [between if z == ends[0] else between[::-1] for z in known]
+    passes = list(each(partial(follow, options=options), known.values(),
+                       [[grey[z][0] for z in (start, *order)] for start, order in zip(known, orders, strict=True)],
+                       [[seen[z] for z in order] for order in orders], orders, [-2 * tracks - 1, -2 * tracks - 2]))
+    if ends[1] in known:
+        passes[-1].labels.reverse()
+    section, first, events = agreed(passes[0], passes[-1], seen, known, first, each=each)
+    for z in between:
+        out[z] = section[z - zs[0]].astype(np.uint32)
+    return first, events

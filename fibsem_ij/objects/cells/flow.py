@@ -8,28 +8,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.objects.cells.grow import Labels
 from fibsem_ij.objects.cells.options import Options
+from fibsem_ij.objects.cells.seen import Grey
 
-Grey = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int32]
 Flow = npt.NDArray[np.float32]  # (y, x, 2)
 
 
 def flow(to: Grey, back: Grey, options: Options) -> Flow:
-    """Where each pixel of slice `to` was in slice `back`."""
+    """Where each pixel of slice `to` was in slice `back`, in px, at the resolution of the estimate."""
     ratio = min(1.0, options.flow_px / min(to.shape))
     a, b = (cv2.resize(s, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA) if ratio < 1 else s for s in (to, back))
     window = max(3, round(options.window * ratio))
     start: Any = None
     found: Flow = cv2.calcOpticalFlowFarneback(a, b, start, options.scale, options.levels, window, options.iterations,
                                                options.poly_n, 1.1, 0)
-    if ratio < 1:
-        found = cv2.resize(found, to.shape[::-1], interpolation=cv2.INTER_LINEAR) / np.float32(ratio)
-    return found
+    return found / np.float32(ratio)
 
 
 def carry(labels: Labels, along: Flow) -> Labels:
     """Labels of a slice -> where its neighbour shows them."""
-    y, x = np.indices(labels.shape, np.float32)
-    moved = cv2.remap(labels.astype(np.float32), x + along[..., 0], y + along[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    if along.shape[:2] != labels.shape:
+        along = cv2.resize(along, labels.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    moved = cv2.remap(labels.astype(np.float32), along, None, cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.int32)  # NB: float32 holds whole numbers up to 2^24; ids are checked

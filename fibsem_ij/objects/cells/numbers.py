@@ -1,4 +1,4 @@
-"""Which numbers a slice holds, pairs of them, and numbers replaced: by tables, not by sorting pixels, which costs far more."""
+"""Pairs of numbers, and numbers replaced: by tables, not by sorting pixels, which costs far more."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.scores import overlaps
-
-Labels = npt.NDArray[np.int32]
-
-
-def present(labels: Labels) -> npt.NDArray[np.int64]:
-    """The numbers of a slice, in order."""
-    low = int(labels.min())
-    return np.flatnonzero(np.bincount(labels.ravel() - low)) + low
+from fibsem_ij.objects.cells.grow import Labels
 
 
 def pairs(a: Labels, b: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -21,7 +14,6 @@ def pairs(a: Labels, b: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     low = int(a.min()), int(b.min())
     table = overlaps(a - low[0], b - low[1])
     return np.column_stack([table.result, table.truth]).astype(np.int64) + low, table.voxels
-
 
 def renamed(labels: Labels, names: dict[int, int]) -> Labels:
     """A slice with some numbers replaced."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Event = tuple[int, int, str, float, int]  # z, track, event, iou, into
+
 WAYS = ("everywhere", "selective", "frame")
 
 
 @dataclass(frozen=True)
 class Options:
     way: str = "frame"  # how carried outlines cut the mask: everywhere | selective | frame
-    inside: float = 0.5  # probability from which a pixel is a cell's, or a boundary
-    core_px: int = 2  # seeds are the carried cells less this margin
+    inside: float = 0.5  # probability, of interior and boundary together, from which a pixel is a cell's
+    core_px: int = 1  # seeds are the carried cells less this margin
     least_px: int = 30  # smaller islands are no tracks
     flow_px: int = 512  # flow is estimated on slices of at most this shorter side
     levels: int = 6  # Farneback's, from the published protocol

@@ -1,0 +1,48 @@
+"""Labels grown into the room around them, in two or three dimensions, a face a step.
+
+Two labels that meet have met half way, and what none can reach stays 0. Of two that reach a pixel in the same step the
+larger has it, so the result depends neither on the direction of an axis nor on threads. Only pixels that are still open
+are looked at, so the cost follows what there is to fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+def grown(labels: Labels, *rooms: Mask, among: Sequence[Labels] = ()) -> Labels:
+    """`labels`, of any number but 0, grown through the first room until they stop, then through the next.
+
+    `among`: in the first room, a pixel takes no label but those that these have there.
+    """
+    padded = np.pad(labels, 1)
+    lift = 1 - low if (low := int(labels.min())) < 0 else 0  # negative numbers are labels too
+    if lift:
+        padded[padded != 0] += lift
+    flat, found = padded.ravel(), padded[(slice(1, -1),) * labels.ndim]
+    steps = [sign * (stride // padded.itemsize) for stride in padded.strides for sign in (-1, 1)]
+    for n, room in enumerate(rooms):
+        empty = np.flatnonzero(room & (found == 0))
+        claims = [one.take(empty) + lift for one in among] if n == 0 else []
+        todo = np.ravel_multi_index(tuple(at + 1 for at in np.unravel_index(empty, labels.shape)), padded.shape)
+        while len(todo):
+            best = np.zeros(len(todo), np.int32)
+            for step in steps:
+                near = flat.take(todo + step)
+                if claims:
+                    near *= np.logical_or.reduce([near == claim for claim in claims])
+                np.maximum(best, near, out=best)
+            met = best > 0
+            if not met.any():
+                break
+            flat[todo[met]] = best[met]
+            todo, claims = todo[~met], [claim[~met] for claim in claims]
+    if lift:
+        padded[padded != 0] -= lift
+    return found
