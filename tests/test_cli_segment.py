@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,6 @@ def discs(side: int, radius: int, numbers: list[int]) -> np.ndarray:
 TRUTH = discs(16, 6, [1, 3])
 CELLS = discs(32, 12, [1, 2]) * np.uint16(7)
 GREY = np.clip(np.choose(TRUTH, [120, 220, 0, 30]) + RNG.normal(0, 8, TRUTH.shape), 0, 255).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(*argv: object, door: Any = app) -> Any:

@@ -15,14 +15,6 @@ SCANS = [scene.scan(TRUTH, seed=seed) for seed in range(5)]
 FRESH, FRESH_NOISY = scene.clean(seed=9), scene.scan(scene.clean(seed=9), seed=99)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def trained():
     """One network a method; the supervised one from repeated scans."""

@@ -12,14 +12,6 @@ DRAWN = scene.drawn(TRUTH)
 TESTED = [2, 10]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def trained():
     return segment.fit(GREY, DRAWN, names=scene.NAMES, options=scene.quick())
