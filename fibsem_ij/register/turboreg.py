@@ -88,7 +88,7 @@ def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, l
     scale = 1.4826 * _typical(residual) + 1e-6
     weight = _cauchy(residual, scale)
     residual *= weight
-    trust = (weight @ np.full(weight.shape[1], 1 / weight.shape[1], np.float32)).astype(np.float64) + 1e-6
+    trust = weight.mean(1).astype(np.float64) + 1e-6
     products = (still.columns @ residual[:, :, None])[:, :, 0].astype(np.float64)  # (tiles, 4)
     light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
     np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
