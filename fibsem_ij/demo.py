@@ -111,8 +111,11 @@ def _same(got: Volume, sent: Volume) -> bool:
 
 
 def _drawn_and_measured(specimen: Phantom, folder: Path, session: fiji.Session, z: int) -> int:
-    """One slice with the ROIs of its cells: pictures/imagej.png and measures.csv are ImageJ's. How many it measured."""
-    src = Volume(specimen.raw[z][None], specimen.raw.voxel_nm, (specimen.raw.names[z],))
+    """One slice with the ROIs of its cells: pictures/imagej.png and measures.csv are ImageJ's. How many it measured.
+
+    A slice of the truth: the raw ones drift, and cells lie where the specimen is.
+    """
+    src = Volume(specimen.clean[z][None], specimen.clean.voxel_nm, (specimen.clean.names[z],))
     here = roi_sets.to_rois(specimen.cells[z][None])
     imp = session.to_fiji(src)
     imp.setOverlay(session.to_overlay(roi_sets.to_bytes(here)))
