@@ -21,6 +21,7 @@ from typing import Any
 
 import higra as hg
 import numpy as np
+import turns
 from peak import peak_gb
 from scipy.ndimage import gaussian_filter
 
@@ -65,16 +66,6 @@ def ours(image: Any) -> Any:
     return grains(image, AREAS)
 
 
-def core_seconds(jobs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(rounds):
-        for name, job in jobs.items():
-            began = time.process_time()
-            job()
-            seconds[name].append(time.process_time() - began)
-    return {name: float(np.median(each)) for name, each in seconds.items()}
-
-
 def _peak(job: Callable[[Any], Any], side: int, folder: Path | None) -> tuple[float, float]:
     image = picture(side, folder)
     before = peak_gb() or 0.0
@@ -100,7 +91,7 @@ def rows(sides: list[int], peer_side: int, folder: Path | None, rounds: int) -> 
         jobs: dict[str, Callable[[], Any]] = {"ours": lambda image=image: ours(image)}
         if with_peer:
             jobs["peer"] = lambda image=image: peer(image)
-        seconds = core_seconds(jobs, rounds if with_peer else 1)
+        seconds = turns.median(jobs, rounds if with_peer else 1, clock=time.process_time)
         times = f"{seconds['peer'] / seconds['ours']:.1f} times faster, " if with_peer else ""
         yield (f"{side} x {side}, tree and two areas", "3 times faster" if with_peer else "", f"{times}{seconds['ours']:.2f} s",
                f"higra {seconds['peer']:.2f} s" if with_peer else "")

@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cc3d
 import cv2
 import numpy as np
+import turns
 from objects_cells import Row, fast, followed, phantom_of, streamed
 from scipy.ndimage import gaussian_filter
 
@@ -47,7 +48,7 @@ def hanging(shape: tuple[int, int, int], rounds: int) -> Iterator[Row]:
         out = np.lib.format.open_memmap(f"{folder}/out.npy", "w+", np.uint32, shape)
         for connectivity in (6, 26):
             options = Hanging(connectivity=connectivity)
-            seconds = interleaved({"cc3d": lambda c=connectivity: cc3d.connected_components(mask, connectivity=c, out_dtype=np.uint32),
+            seconds = turns.median({"cc3d": lambda c=connectivity: cc3d.connected_components(mask, connectivity=c, out_dtype=np.uint32),
                                    "memory": lambda o=options: components(mask, options=o),
                                    "disk": lambda o=options: components(src, out, options=o)}, rounds)
             same = np.array_equal(out, components(mask, options=options))
@@ -67,20 +68,10 @@ def edited(shape: tuple[int, int, int], rounds: int) -> Iterator[Row]:
             for z in range(len(src)):
                 out[z] = src[z]
 
-        seconds = interleaved({"copy": copy, "merge": lambda: edits.apply(src, out, edits.merge(a, [b])),
+        seconds = turns.median({"copy": copy, "merge": lambda: edits.apply(src, out, edits.merge(a, [b])),
                                "delete": lambda: edits.apply(src, out, edits.delete([a]))}, rounds)
     for name in ("merge", "delete"):
         yield f"{name}, {' x '.join(map(str, shape))} on disk", "", f"{seconds[name]:.2f} s", f"a mere copy {seconds['copy']:.2f} s"
-
-
-def interleaved(jobs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(rounds):
-        for name, job in jobs.items():
-            began = time.perf_counter()
-            job()
-            seconds[name].append(time.perf_counter() - began)
-    return {name: float(np.median(each)) for name, each in seconds.items()}
 
 
 def nuclear(shape: tuple[int, int, int], seed: int) -> Iterator[Row]:

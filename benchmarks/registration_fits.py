@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import stacks
+import turns
 
 from fibsem_ij import register
 from fibsem_ij.phantom import REGIMES, Options, make
@@ -83,12 +84,5 @@ def compared(what: str, made: Sequence[Callable[[], Made]], fits: Mapping[str, F
 
 def ratio(slow: Callable[[], object], fast: Callable[[], object], *, rounds: int) -> tuple[float, float]:
     """How many times longer `slow` takes, by turns, so that a busy machine slows both; and the seconds of `fast`."""
-    times = []
-    for _ in range(rounds):
-        marks = [time.perf_counter()]
-        for job in (slow, fast):
-            job()
-            marks.append(time.perf_counter())
-        times.append(np.diff(marks))
-    taken = np.array(times)
-    return float(np.median(taken[:, 0] / taken[:, 1])), float(np.median(taken[:, 1]))
+    taken = turns.seconds({"slow": slow, "fast": fast}, rounds)
+    return float(np.median(taken["slow"] / taken["fast"])), float(np.median(taken["fast"]))

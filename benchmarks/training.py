@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+import turns
 from torch import nn
 from torch.nn import functional
 
@@ -29,6 +29,7 @@ from fibsem_ij.learn.device import choose
 from fibsem_ij.learn.patches import Patches, Rule
 from fibsem_ij.learn.train import Options, train
 
+core_seconds = partial(turns.seconds, clock=time.process_time)
 Row = tuple[str, str, str]
 
 
@@ -69,27 +70,16 @@ def looped(task: Copying, updates: int, module: nn.Module, **options: Any) -> Ca
     return lambda: train(module, task, options=Options(updates=updates, every=updates, device="cpu", **options))
 
 
-def seconds(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, npt.NDArray[np.float64]]:
-    """(rounds,) of each, taken in turn."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.process_time()
-            run()
-            found[name].append(time.process_time() - began)
-    return {name: np.array(times) for name, times in found.items()}
-
-
 def overhead(updates: int, rounds: int) -> Iterator[Row]:
     task = Copying(4)
     runs = {"bare": bare(task, updates, unet()), "loop": looped(task, updates, unet()),
             "averaged": looped(task, updates, unet(), average=0.999)}
-    seconds(runs, 1)  # imports and memory
-    found = seconds(runs, rounds)
+    core_seconds(runs, 1)  # imports and memory
+    found = core_seconds(runs, rounds)
     for name, asked in (("loop", "< 5 % over bare"), ("averaged", "report")):
         ratio = np.median(found[name] / found["bare"])
         yield f"{name}: {found[name].min() / updates * 1e3:.0f} ms an update", asked, f"{ratio - 1:+.1%}"
-    found = seconds({"bare": bare(task, 200, nn.Conv2d(1, 1, 1)), "loop": looped(task, 200, nn.Conv2d(1, 1, 1))}, 5)
+    found = core_seconds({"bare": bare(task, 200, nn.Conv2d(1, 1, 1)), "loop": looped(task, 200, nn.Conv2d(1, 1, 1))}, 5)
     added = np.median(found["loop"] - found["bare"]) / 200
     yield "what the loop adds to an update of one 1x1 convolution", "report", f"{added * 1e3:.2f} ms"
 
@@ -101,7 +91,7 @@ def state(rounds: int) -> Iterator[Row]:
     run.optimizer.step()
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
-        found = seconds({"save": lambda: checkpoint.save(where, run, {}), "resume": lambda: checkpoint.resume(where, run, {})}, rounds)
+        found = core_seconds({"save": lambda: checkpoint.save(where, run, {}), "resume": lambda: checkpoint.resume(where, run, {})}, rounds)
         size = sum(path.stat().st_size for path in where.iterdir())
     yield f"state of {size / 1e6:.0f} MB: save, resume", "report", ", ".join(f"{s.min() * 1e3:.0f} ms" for s in found.values())
 
@@ -114,7 +104,7 @@ def drawing(rounds: int) -> Iterator[Row]:
         "context 4": {"context": 4}, "zoom, blur, noise": {"augment": Augment(zoom=0.2, blur_px=1, noise=0.1, shot=0.01)}}
     for name, options in kinds.items():
         patches = Patches(src, size=256, **options)
-        found = seconds({name: partial(patches.batch, np.random.default_rng(0), 4)}, rounds)
+        found = core_seconds({name: partial(patches.batch, np.random.default_rng(0), 4)}, rounds)
         yield f"draw 4 patches of 256: {name}", "report", f"{found[name].min() * 1e3:.1f} ms"
 
 

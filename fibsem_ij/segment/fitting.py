@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,7 @@ def _best(trained: list[Network], keep: int) -> list[Network]:
     """Those of the highest mean F1; each remembers what all of them reached."""
     order = sorted(trained, key=lambda network: -float(np.mean(list(network.record["f1"].values()))))
     reached = [{"seed": network.record["seed"], "f1": network.record["f1"]} for network in order]
-    for network in order:
-        network.record["trainings"] = reached  # type: ignore[index]  # it was made here
-    return order[:keep]
+    return [replace(network, record={**network.record, "trainings": reached}) for network in order[:keep]]
 
 
 def _numbered(progress: Progress, number: int, count: int) -> Progress:

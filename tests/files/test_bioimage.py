@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-import sys
 import zipfile
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from bioimageio.core import test_model as run_their_test
 
 from fibsem_ij.files import bioimage
 from fibsem_ij.files.bioimage_model import finished
-from fibsem_ij.learn.export import needs, to_source
+from fibsem_ij.learn.export import needs
 from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
 
@@ -82,26 +79,6 @@ def test_a_stranger_can_run_it(tmp_path: Path, network: Network) -> None:
 @pytest.mark.parametrize(("name", "more"), [("unet", []), ("transunet", []), ("efficientunet", [f"timm>={version('timm')}"])])
 def test_what_the_source_imports_is_known(name: str, more: list[str]) -> None:
     assert needs(Network(name, *build(name))) == more
-
-
-@pytest.mark.parametrize("name", ["resunet", "unet", "vae"])
-def test_the_source_stands_alone(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    config, module = build(name, seed=3, base=4, depth=2, inputs=3)
-    path = tmp_path / "alone.py"
-    path.write_text(to_source(Network(name, config, module)), encoding="utf-8")
-    assert "import fibsem_ij" not in path.read_text(encoding="utf-8")
-    assert "from fibsem_ij" not in path.read_text(encoding="utf-8")
-    found = importlib.util.spec_from_file_location("alone", path)
-    assert found is not None
-    assert found.loader is not None
-    alone = importlib.util.module_from_spec(found)
-    monkeypatch.setitem(sys.modules, "alone", alone)  # a dataclass looks itself up there
-    found.loader.exec_module(alone)
-    copy = alone.build(**asdict(config))
-    copy.load_state_dict(module.state_dict())
-    x = torch.randn(1, 3, 9, 14)
-    with torch.inference_mode():
-        assert torch.equal(copy.eval()(x), module.eval()(x))
 
 
 def test_grey_values_come_out_in_grey_units() -> None:

@@ -1,26 +1,16 @@
-"""Each network: the published parameter counts, any slice size, a gradient everywhere, one patch learned by heart."""
+"""Each network: the published parameter counts, any slice size; for the rest see test_segmentation_nets."""
 
 from __future__ import annotations
-
-import math
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from small_networks import parameters
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fibsem_ij.learn.nets.sizes import in_multiples
-from fibsem_ij.learn.network import build, configure, layout
-
-SMALL: dict[str, dict[str, Any]] = {"unet": {"base": 8, "depth": 3}, "resunet": {"base": 8, "depth": 2}}
-
-
-def parameters(name: str, **config: Any) -> int:
-    sizes = layout(name, configure(name, **config))
-    return sum(math.prod(shape) for key, (shape, _) in sizes.items() if "running" not in key and "num_batches" not in key)
+from fibsem_ij.learn.network import build
 
 
 @pytest.mark.parametrize(("depth", "base", "growth", "published"), [
@@ -67,36 +57,6 @@ def test_padding_repeats_the_edge_and_is_cut_off_again() -> None:
     assert seen[0][0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
     in_multiples(lambda padded: (seen.append(padded), padded)[1], x[..., :2], 2)
     assert torch.equal(seen[1], x[..., :2])
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_the_gradient_reaches_every_weight(name: str) -> None:
-    module = build(name, **SMALL[name], inputs=3, outputs=2)[1].train()
-    module(torch.randn(2, 3, 32, 32)).square().mean().backward()
-    for key, parameter in module.named_parameters():
-        assert parameter.grad is not None, key
-        assert torch.isfinite(parameter.grad).all(), key
-        if parameter.ndim > 1:  # a bias that a normalisation follows has no gradient but rounding
-            assert parameter.grad.abs().max() > 1e-8, key
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_one_patch_is_learned_by_heart(name: str) -> None:
-    config = SMALL[name] | ({"dropout": 0.0} if name == "unet" else {})
-    module = build(name, **config)[1].train()
-    noise = torch.Generator().manual_seed(1)
-    y, x = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
-    drawn = (((y - 20) ** 2 + (x - 25) ** 2 < 150) ^ (x % 16 < 2)).float()[None, None]
-    grey = 0.5 * drawn + 0.3 * torch.randn(1, 1, 48, 48, generator=noise)
-    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
-    for _ in range(80):
-        optimizer.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(module(grey), drawn)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    right = ((module(grey) > 0) == (drawn > 0)).float().mean()
-    assert right > 0.99
-    assert loss.detach() < 0.1
 
 
 def test_a_smoothing_network_starts_from_the_smoothed_slice_in_the_middle() -> None:

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from small_networks import SMALL
 
 from fibsem_ij.learn.network import Network, build, configure, layout
 
 
-@pytest.mark.parametrize("name", ["resunet", "unet", "vae"])
+@pytest.mark.parametrize("name", SMALL)
 def test_the_seed_alone_decides(name: str) -> None:
     def weights(seed: int) -> torch.Tensor:
-        return torch.cat([p.detach().ravel() for p in build(name, seed=seed, base=4, depth=2)[1].parameters()])
+        return torch.cat([p.detach().ravel() for p in build(name, seed=seed, **SMALL[name])[1].parameters()])
 
     before = torch.get_rng_state()
     first = weights(5)
@@ -23,10 +24,10 @@ def test_the_seed_alone_decides(name: str) -> None:
     assert not torch.equal(weights(6), first)
 
 
-@pytest.mark.parametrize("name", ["resunet", "unet", "vae"])
+@pytest.mark.parametrize("name", SMALL)
 def test_the_layout_is_known_without_building(name: str) -> None:
     before = torch.get_rng_state()
-    config, module = build(name, base=4, depth=2)
+    config, module = build(name, **SMALL[name])
     assert layout(name, config) == {key: (tuple(t.shape), t.dtype) for key, t in module.state_dict().items()}
     assert torch.equal(torch.get_rng_state(), before)
 

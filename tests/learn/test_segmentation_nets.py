@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -14,23 +13,20 @@ import onnxruntime
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_networks import SEGMENTATION, SMALL, parameters
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fibsem_ij.learn.export import to_onnx, to_source, to_state_dict
 from fibsem_ij.learn.fast import fast
 from fibsem_ij.learn.nets.transformer import Transformer
-from fibsem_ij.learn.network import NETS, Network, build, configure, layout
+from fibsem_ij.learn.network import NETS, Network, build, configure
 from fibsem_ij.learn.predict import Options, predict
 from fibsem_ij.learn.scale import Scale
 
-SMALL: dict[str, dict[str, Any]] = {
-    "unet": {"base": 8, "depth": 3}, "resunet": {"base": 8, "depth": 2}, "efficientunet": {"encoder": "b0", "base": 4},
-    "transunet": {"base": 16, "blocks": 1, "dim": 32, "depth": 1, "heads": 2}, "setr": {"dim": 64, "depth": 1, "heads": 2, "base": 32},
-    "msdnet": {"depth": 12, "width": 2, "dilations": 5}}
-LEARNS: dict[str, tuple[float, int]] = {  # rate, updates
-    "unet": (1e-2, 40), "resunet": (1e-2, 15), "efficientunet": (1e-2, 40), "transunet": (3e-3, 45), "setr": (1e-2, 100),
-    "msdnet": (1e-2, 40)}
+LEARNS: dict[str, tuple[float, int, float, float]] = {  # rate, updates; the loss below and the share right above which it ends
+    "unet": (1e-2, 80, 0.1, 0.99), "resunet": (1e-2, 80, 0.1, 0.99), "efficientunet": (1e-2, 40, 0.12, 0.95),
+    "transunet": (3e-3, 45, 0.12, 0.95), "setr": (1e-2, 100, 0.12, 0.95), "msdnet": (1e-2, 40, 0.12, 0.95)}
 
 
 def small(name: str, *, seed: int = 1, **config: Any) -> Network:
@@ -51,13 +47,9 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(3))
 
 
-def parameters(name: str, **config: Any) -> int:
-    sizes = layout(name, configure(name, **config))
-    return sum(math.prod(shape) for key, (shape, _) in sizes.items() if "running" not in key and "num_batches" not in key)
-
-
 def test_every_segmentation_network_is_asked() -> None:
-    assert SMALL.keys() == LEARNS.keys() == NETS.keys() - {"vae"}
+    assert SEGMENTATION.keys() == LEARNS.keys() == NETS.keys() - {"vae"}
+    assert SMALL.keys() == NETS.keys()
 
 
 @pytest.mark.parametrize(("name", "config", "millions"), [
@@ -74,7 +66,7 @@ def test_the_count_of_a_mixed_scale_dense_network(depth: int, width: int, inputs
     assert 100 * parameters("msdnet") < parameters("unet")
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEGMENTATION)
 @pytest.mark.parametrize("inputs", [3, 5])
 def test_any_size_and_any_number_of_slices(name: str, inputs: int) -> None:
     module = small(name, inputs=inputs, outputs=2).module
@@ -85,7 +77,7 @@ def test_any_size_and_any_number_of_slices(name: str, inputs: int) -> None:
         assert torch.isfinite(made).all()
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEGMENTATION)
 def test_every_slice_counts_and_the_output_is_raw(name: str) -> None:
     module: Any = build(name, **SMALL[name], inputs=3)[1].eval()
     x = noise(1, 3, 32, 48).requires_grad_()
@@ -98,50 +90,36 @@ def test_every_slice_counts_and_the_output_is_raw(name: str) -> None:
         torch.testing.assert_close(module(x), before - 50)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_the_gradient_reaches_every_weight(name: str) -> None:
+@pytest.mark.parametrize(("name", "side", "least"), [
+    ("unet", 32, 1e-8), ("resunet", 32, 1e-8), *((name, 64, 1e-9) for name in SEGMENTATION if name not in ("unet", "resunet"))])
+def test_the_gradient_reaches_every_weight(name: str, side: int, least: float) -> None:
     module = build(name, **SMALL[name], inputs=3, outputs=2)[1].train()
-    module(noise(2, 3, 64, 64)).square().mean().backward()
+    module(noise(2, 3, side, side)).square().mean().backward()
     for key, parameter in module.named_parameters():
         assert parameter.grad is not None, key
         assert torch.isfinite(parameter.grad).all(), key
         if parameter.ndim > 1:  # a bias that a normalisation follows has no gradient but rounding
-            assert parameter.grad.abs().max() > 1e-9, key
+            assert parameter.grad.abs().max() > least, key
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEGMENTATION)
 def test_one_patch_is_learned_by_heart(name: str) -> None:
     module = build(name, **SMALL[name] | ({"dropout": 0.0} if name == "unet" else {}))[1].train()
     y, x = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
     drawn = (((y - 20) ** 2 + (x - 25) ** 2 < 150) ^ (x % 16 < 2)).float()[None, None]
     grey = 0.5 * drawn + 0.3 * noise(1, 1, 48, 48)
-    rate, updates = LEARNS[name]
+    rate, updates, least, right = LEARNS[name]
     optimizer = torch.optim.Adam(module.parameters(), rate)
     for _ in range(updates):
         optimizer.zero_grad()
         loss = functional.binary_cross_entropy_with_logits(module(grey), drawn)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert loss.detach() < 0.12
-    assert ((module(grey) > 0) == (drawn > 0)).float().mean() > 0.95
+    assert loss.detach() < least
+    assert ((module(grey) > 0) == (drawn > 0)).float().mean() > right
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_the_seed_alone_decides_and_the_layout_is_known_without_building(name: str) -> None:
-    def weights(seed: int) -> Tensor:
-        return torch.cat([p.detach().ravel() for p in build(name, seed=seed, **SMALL[name])[1].parameters()])
-
-    before = torch.get_rng_state()
-    first = weights(5)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(3)
-    assert torch.equal(weights(5), first)
-    assert not torch.equal(weights(6), first)
-    network = small(name)
-    assert layout(name, network.config) == {key: (tuple(t.shape), t.dtype) for key, t in network.module.state_dict().items()}
-
-
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEGMENTATION)
 def test_channels_last_and_made_fast_it_says_the_same(name: str) -> None:
     module, x = small(name).module, noise(2, 1, 40, 72)
     with torch.inference_mode():
@@ -151,7 +129,7 @@ def test_channels_last_and_made_fast_it_says_the_same(name: str) -> None:
         assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEGMENTATION)
 def test_it_predicts_a_stack_in_tiles(name: str) -> None:
     network = small(name, inputs=3, outputs=2)
     src = np.random.default_rng(1).integers(0, 256, (3, 64, 96), np.uint8)
@@ -170,7 +148,7 @@ def test_the_source_and_the_state_dict_stand_alone(tmp_path: Path, name: str, mo
     network = small(name, inputs=3)
     path = tmp_path / "alone.py"
     path.write_text(to_source(network), encoding="utf-8")
-    assert "fibsem_ij." not in path.read_text(encoding="utf-8")
+    assert not any(word in path.read_text(encoding="utf-8") for word in ("import fibsem_ij", "from fibsem_ij", "fibsem_ij."))
     found = importlib.util.spec_from_file_location("alone", path)
     assert found is not None
     assert found.loader is not None
@@ -185,7 +163,7 @@ def test_the_source_and_the_state_dict_stand_alone(tmp_path: Path, name: str, mo
         assert torch.equal(copy.eval()(x), network.module(x))
 
 
-@pytest.mark.parametrize("name", ["transunet", "setr", "msdnet"])  # those: tests/files/test_bioimage.py
+@pytest.mark.parametrize("name", ["transunet", "setr", "msdnet"])  # unet, resunet: tests/files/test_bioimage.py
 def test_another_engine_runs_it(tmp_path: Path, name: str) -> None:
     network = small(name, inputs=3)
     to_onnx(network, tmp_path / "net.onnx")

@@ -87,9 +87,10 @@ class _Rung(nn.Module):
     def __init__(self, width: int, codes: int) -> None:
         super().__init__()
         self.prior = nn.Conv2d(width, 2 * codes, 1)
-        self.posterior = nn.Sequential(_layer(2 * width, width), nn.Conv2d(width, 2 * codes, 1))
+        told = nn.Conv2d(width, 2 * codes, 1)
+        self.posterior = nn.Sequential(_layer(2 * width, width), told)
         self.merge = nn.Sequential(_layer(width + codes, width), _layer(width, width))
-        nn.init.zeros_(self.posterior[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(told.weight)
         nn.init.zeros_(self.prior.weight)
 
     def forward(self, known: Tensor, seen: Tensor, noise: torch.Generator | None, sign: float = 1.0) -> tuple[Tensor, Tensor]:
