@@ -20,7 +20,7 @@ import zarr
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files.json_files import read_json
-from fibsem_ij.files.pyramid import coarser, halved
+from fibsem_ij.files.pyramid import coarser, halved, placed
 from fibsem_ij.files.stack import Pixels, Slices, Window, check_slice
 from fibsem_ij.files.whole import whole_folder
 from fibsem_ij.files.zarr import CHUNK, OURS, VERSION
@@ -173,13 +173,9 @@ def _halved(group: zarr.Group, level: int, finer: Any, shape: tuple[int, int, in
 
 def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
     unit = {"unit": "nanometer"} if like.voxel_nm else {}
-    datasets, step = [], np.ones(3)
-    for level, shape in enumerate([like.shape[1:], *coarser(like.shape[1:])]):
-        scale = step * (like.voxel_nm or (1.0, 1.0, 1.0))
-        centre = (scale * (1 - 1 / step) / 2).tolist()
-        datasets.append({"path": str(level), "coordinateTransformations": [
-            {"type": "scale", "scale": [1.0, *scale.tolist()]}, {"type": "translation", "translation": [0.0, *centre]}]})
-        step = np.where(np.array(shape) > 1, 2 * step, step)
+    datasets = [{"path": str(level), "coordinateTransformations": [
+        {"type": "scale", "scale": [1.0, *scale]}, {"type": "translation", "translation": [0.0, *centre]}]}
+        for level, (scale, centre) in enumerate(placed(like.shape[1:], like.voxel_nm))]
     axes = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in "zyx")]
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}

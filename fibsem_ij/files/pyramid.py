@@ -6,6 +6,7 @@ Grey is averaged, with the last row, column or slice repeated where a size is od
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ def coarser(shape: Shape) -> list[Shape]:
         z, y, x = ((n + 1) // 2 for n in shape)
         shapes.append(shape := (z, y, x))
     return shapes
+
+
+def placed(shape: Shape, voxel_nm: tuple[float, float, float] | None) -> Iterator[tuple[list[float], list[float]]]:
+    """Of the stack and each copy: the size of a voxel, and where the first one's centre lies if grey was averaged; (z, y, x)."""
+    step = np.ones(3)
+    for size in (shape, *coarser(shape)):
+        scale = step * (voxel_nm or (1.0, 1.0, 1.0))
+        yield scale.tolist(), (scale * (1 - 1 / step) / 2).tolist()
+        step = np.where(np.array(size) > 1, 2 * step, step)
 
 
 def halved(slices: Pixels, *, nearest: bool) -> Pixels:

@@ -21,7 +21,7 @@ import numpy as np
 import zarr
 
 from fibsem_ij.files.json_files import read_json, write_json
-from fibsem_ij.files.pyramid import coarser, halved
+from fibsem_ij.files.pyramid import coarser, halved, placed
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window, check_slice
 from fibsem_ij.files.stored import Found, checked_record, record_of
 from fibsem_ij.files.units import nanometres
@@ -105,14 +105,12 @@ def _nearest(noun: Volume) -> bool:
 
 def _attributes(name: str, noun: Volume) -> dict[str, Any]:
     unit = {"unit": "nanometer"} if noun.voxel_nm else {}
-    datasets, step = [], np.ones(3)
-    for level, shape in enumerate([noun.shape, *coarser(noun.shape)]):
-        scale = step * (noun.voxel_nm or (1.0, 1.0, 1.0))
-        changes: list[dict[str, Any]] = [{"type": "scale", "scale": scale.tolist()}]
+    datasets = []
+    for level, (scale, centre) in enumerate(placed(noun.shape, noun.voxel_nm)):
+        changes: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
         if level and not _nearest(noun):
-            changes.append({"type": "translation", "translation": (scale * (1 - 1 / step) / 2).tolist()})
+            changes.append({"type": "translation", "translation": centre})
         datasets.append({"path": str(level), "coordinateTransformations": changes})
-        step = np.where(np.array(shape) > 1, 2 * step, step)
     multiscale = {"version": VERSION, "name": name, "axes": [{"name": a, "type": "space", **unit} for a in "zyx"], "datasets": datasets}
     return {"multiscales": [multiscale], OURS: {"whole": True, **record_of(noun, noun.dtype, names=True)}}
 
