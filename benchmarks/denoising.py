@@ -102,6 +102,17 @@ def ours(case: Case, network: Any, draws: int = 0) -> Any:
     return np.stack([denoise.apply(noisy[z - k : z + k + 1], network, draws=draws)[k].astype(float) for z in case.tried])
 
 
+def sure(case: Case, network: Any) -> str:
+    """Correlation over the pixels of the judged slices, both blurred by 2 px: one error is a draw, its size is what is told."""
+    noisy, k, told = case.noisy(), network.neighbours, []
+    for z in case.tried:
+        unsure = np.zeros(noisy[z - k : z + k + 1].shape, np.float32)
+        clean = denoise.apply(noisy[z - k : z + k + 1], network, uncertainty=unsure)
+        error = np.abs(clean[k].astype(float) - case.clean[z])
+        told.append(np.corrcoef(*(cv2.GaussianBlur(np.asarray(a, float), (0, 0), 2).ravel() for a in (unsure[k], error)))[0, 1])
+    return f"{np.mean(told):.2f}"
+
+
 def faster(case: Case, network: Any) -> str:
     """Than BM3D, in turn with it, in CPU time, which a busy machine changes less; slices one after another, as in a stack."""
     stack = np.concatenate([case.noisy()] * 8)[:8]
@@ -143,6 +154,7 @@ def methods(case: Case, names: Sequence[str], options: denoise.Options, budgets:
                        case.told(ours(case, network)))
             if name == "vae":
                 yield f"{case.name}: {label}, posterior mean of 8 draws", "", case.told(ours(case, network, draws=8))
+                yield f"{case.name}: {label}, its uncertainty and its error go together", "report", sure(case, network)
             yield f"{case.name}: {label}, variance left of pure noise", "< 2 %", flat(case, network)
             yield f"{case.name}: {label}, faster than BM3D", "50 times", faster(case, network)
 
