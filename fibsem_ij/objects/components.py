@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.objects.slabs import Ids, Joined, Pixels, Read, Slabs, join
+from fibsem_ij.arrays.slabs import Ids, Joined, Pixels, Read, Slabs, join
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 Least = float | Mapping[int, float]
@@ -64,7 +64,7 @@ def components(src: ArrayLike, out: WritableArray | None = None, *, options: Opt
     slabs = Slabs.of(src.shape, options.slab or (src.shape[0] if out is None else None))
     read = _values(src, slabs, options)
     if options.fill_holes:
-        from fibsem_ij.objects.holes import filled
+        from fibsem_ij.arrays.holes import filled
 
         read = filled(read, slabs, connectivity=options.connectivity, shape=src.shape)
     keep = _Kept(slabs, src.shape, out, counted=_chosen(options))

@@ -52,7 +52,7 @@ def reassign(number: int, to: int, *, first: int, last: int) -> Change:
 
 def split(labels: ArrayLike, number: int, seeds: Sequence[Point], *, voxel_nm: tuple[float, float, float] | None = None) -> Change:
     """Cut an object where it is narrow between the seeds (z, y, x): the first part keeps the number, the others get new ones."""
-    from fibsem_ij.objects.boxes import boxes
+    from fibsem_ij.arrays.boxes import boxes
     from fibsem_ij.objects.splitting import parted
 
     numbers, where = boxes(labels)

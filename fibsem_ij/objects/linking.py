@@ -31,9 +31,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.scores import overlaps
+from fibsem_ij.arrays.slabs import label
 from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.objects.pieces import Links, in_slice, is_fine
-from fibsem_ij.objects.slabs import label
 from fibsem_ij.objects.splitting import parted
 from fibsem_ij.volume import ArrayLike, WritableArray
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.objects.boxes import Box, boxes
+from fibsem_ij.arrays.boxes import Box, boxes
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 Mask = npt.NDArray[np.bool_]

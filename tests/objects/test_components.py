@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_fill_holes, gaussian_filter
 
-from fibsem_ij.objects.boxes import boxes
+from fibsem_ij.arrays.boxes import boxes
 from fibsem_ij.objects.components import PRESETS, Options, components
 from fibsem_ij.objects.splitting import parted, pinched
 from fibsem_ij.volume import Volume

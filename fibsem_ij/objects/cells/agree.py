@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from fibsem_ij.arrays.slabs import label
 from fibsem_ij.objects.cells.follow import Pass, cores
 from fibsem_ij.objects.cells.grow import Labels, Mask, grown
 from fibsem_ij.objects.cells.numbers import renamed
 from fibsem_ij.objects.cells.options import Event
 from fibsem_ij.objects.cells.seen import Seen
-from fibsem_ij.objects.slabs import label
 
 
 def agreed(up: Pass, down: Pass, seen: Mapping[int, Seen], known: Mapping[int, Labels], first: int, *,

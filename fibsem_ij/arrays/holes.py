@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fibsem_ij.objects.slabs import Ids, Pixels, Read, Slabs, join, label
+from fibsem_ij.arrays.slabs import Ids, Pixels, Read, Slabs, join, label
 
 
 def filled(read: Read, slabs: Slabs, *, connectivity: int, shape: tuple[int, ...]) -> Read:
