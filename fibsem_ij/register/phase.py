@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from fibsem_ij.register.pyramid import SENTINEL, Float, Pyramid
+from fibsem_ij.register.pyramid import SENTINEL, Pyramid
+from fibsem_ij.register.sums import Float
 
 _LEAST_OVERLAP = 0.3
 

@@ -10,19 +10,17 @@ the rest of the slice. Level n holds every 2**n-th pixel: its pixel x lies at 2*
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from fibsem_ij.register import sums
 from fibsem_ij.register.models import Frame, Index, Matrix
-
-Float = npt.NDArray[np.float32]
+from fibsem_ij.register.sums import Float, Where
 
 SENTINEL = -1e4  # what a moving level holds where there is no picture; far outside of any normalised grey
 COARSEST = 96  # px, the least shorter side of the last level of a large slice
@@ -35,16 +33,11 @@ class Level:
     """One size of a slice. The sums are those of all chosen pixels with weight 1, gain and offset eliminated."""
 
     moving: Float  # (y, x), SENTINEL where there is no picture
-    grid: tuple[int, int]  # tiles down, across
-    where: Index | None  # (tiles, n) flat index of the chosen pixels; None: all of them
+    where: Where  # (tiles, n) flat index of the chosen pixels
     columns: Float  # (tiles, 4, n): gx, gy, grey, 1
     squares: Matrix  # (tiles, 2, 2), of the tile's shift
     lift: Matrix  # (tiles, 2, 2): what gain and offset take off the motion's products
     light: Matrix  # (tiles, 2, 2): products of grey and 1 -> step of gain and offset
-
-    def chosen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The chosen pixels of a picture of this size: (tiles, n)."""
-        return _tiles(image, self.grid).reshape(len(self.columns), -1) if self.where is None else image.take(self.where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,53 +160,45 @@ def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple
         gx[empty] = gy[empty] = 0
     where = _choose(gx, gy, grid, sampling)
     seen = np.ones_like(grey) if empty is None else 1 - empty.astype(np.float32)
-    columns = _columns((gx, gy, grey * seen, seen), where, grid)
+    columns, products = sums.columns(gx, gy, grey, seen, where)
     if empty is not None:
         grey = np.where(empty, np.float32(SENTINEL), grey)
-    return Level(grey, grid, where, columns, *_sums(columns))
+    return Level(grey, where, columns, *_eliminated(products.astype(np.float64)))
 
 
-def _columns(images: Sequence[Float], where: Index | None, grid: tuple[int, int]) -> Float:
-    """The chosen pixels of each image: (tiles, images, n)."""
-    if where is not None:
-        return np.stack([image.take(where) for image in images], axis=1)
-    columns: Float = np.stack([_tiles(image, grid) for image in images], axis=2)
-    return columns.reshape(grid[0] * grid[1], len(images), -1)
-
-
-def _sums(columns: Float) -> tuple[Matrix, Matrix, Matrix]:
-    """Normal equations of each tile's shift with gain and offset eliminated (their Schur complement)."""
-    full = (columns @ columns.transpose(0, 2, 1)).astype(np.float64)  # (tiles, 4, 4)
+def _eliminated(full: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Normal equations of each tile's shift with gain and offset eliminated (their Schur complement), from (tiles, 4, 4)."""
     light = np.asarray(np.linalg.inv(full[:, 2:, 2:] + (1e-3 * full[:, 3:, 3:] + 1e-6) * np.eye(2)), np.float64)
     lift = light @ full[:, 2:, :2]
     return full[:, :2, :2] - full[:, :2, 2:] @ lift, lift, light
 
 
-def _choose(gx: Float, gy: Float, grid: tuple[int, int], sampling: Sampling) -> Index | None:
-    """The pixels of strong gradient, the same number in each tile: flat indices (tiles, n); None: all of them."""
-    (rows, cols), width = grid, gx.shape[1] // grid[1]
-    area = gx.shape[0] // rows * width
+def _choose(gx: Float, gy: Float, grid: tuple[int, int], sampling: Sampling) -> Where:
+    """The pixels of strong gradient, the same number in each tile: flat indices (tiles, n)."""
+    every = _every(gx.shape, grid)
+    area = every.shape[1]
     n = min(area, max(sampling.least, min(sampling.most, int(sampling.share * area))))
     if n == area:
-        return None
-    tiles = _tiles(cv2.magnitude(gx, gy), grid).reshape(rows * cols, area)
+        return every
+    tiles = cv2.magnitude(gx, gy).take(every)
     some = tiles[:, ::-(-area // 256) | 1]
     rank = int(some.shape[1] * (1 - n / area))
     strong = tiles >= np.partition(some, rank, 1)[:, rank:rank + 1]
     count = np.count_nonzero(strong, 1)[:, None]
     # NB: about n pixels pass the threshold, so a few are left out or taken twice to make it n.
     nth = np.cumsum(count)[:, None] - count + np.arange(n) * count // n
-    inside = np.flatnonzero(strong)[nth] - np.arange(rows * cols)[:, None] * area
-    y, x = np.divmod(inside, width)
-    row, col = np.divmod(np.arange(rows * cols)[:, None], cols)
-    chosen: Index = (row * (area // width) + y) * gx.shape[1] + col * width + x
+    chosen: Where = every.ravel()[np.flatnonzero(strong)[nth]]
     return chosen
 
 
-def _tiles(image: npt.NDArray[Any], grid: tuple[int, int]) -> npt.NDArray[Any]:
-    """A view (rows, cols, y, x). What the tiles do not cover, less than a pixel a tile, is left out."""
-    (rows, cols), height, width = grid, image.shape[0] // grid[0], image.shape[1] // grid[1]
-    return image[:rows * height, :cols * width].reshape(rows, height, cols, width).swapaxes(1, 2)
+@lru_cache(8)
+def _every(shape: tuple[int, int], grid: tuple[int, int]) -> Where:
+    """All pixels of each tile (tiles, n). What the tiles do not cover, less than a pixel a tile, is left out."""
+    (rows, cols), height, width = grid, shape[0] // grid[0], shape[1] // grid[1]
+    flat = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)[:rows * height, :cols * width]
+    every: Where = np.ascontiguousarray(flat.reshape(rows, height, cols, width).swapaxes(1, 2)).reshape(rows * cols, -1)
+    every.setflags(write=False)
+    return every
 
 
 def _spectrum(grey: Float) -> npt.NDArray[np.complex64]:

@@ -25,9 +25,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.register import sums
 from fibsem_ij.register.models import Frame, Index, Matrix, basis, project
 from fibsem_ij.register.phase import start
-from fibsem_ij.register.pyramid import SENTINEL, Float, Pyramid, Sampling, prepare
+from fibsem_ij.register.pyramid import SENTINEL, Pyramid, Sampling, prepare
+from fibsem_ij.register.sums import Float
 
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian residuals
 _LARGEST_GAIN = 4.0
@@ -57,22 +59,22 @@ class TurboReg:
         light = np.tile([1.0, 0.0], (len(fixed.block), 1))  # gain, offset of each tile
         for n in reversed(range(len(fixed.levels))):
             for _ in range(self.iterations[min(n, len(self.iterations) - 1)]):
-                sums = _normal_equations(fixed, moving, matrix, n, light)
-                step = _solve(sums, np.ones((1, len(light))), self.model, self.damping)
+                said = _normal_equations(fixed, moving, matrix, n, light)
+                step = _solve(said, np.ones((1, len(light))), self.model, self.damping)
                 matrix = _compose(matrix, step, self.model, frame)[0]
-        return _compose(matrix, _solve(sums, _halves(fixed.block, self.runs, rng), self.model, self.damping) - step,
+        return _compose(matrix, _solve(said, _halves(fixed.block, self.runs, rng), self.model, self.damping) - step,
                         self.model, frame)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
+class _Said:
     """Normal equations of each tile: squares (tiles, 6, 6) and products (tiles, 6)."""
 
     squares: Matrix
     products: Matrix
 
 
-def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, light: Matrix) -> _Sums:
+def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, light: Matrix) -> _Said:
     """The tiles' say on the next step; `light` is brought up to date.
 
     Weights enter the products pixel by pixel and the squares as the tile's mean weight: the fixed point is the same,
@@ -83,25 +85,20 @@ def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, l
     at_level[:, 2] /= 2**n
     warped = cv2.warpAffine(moved, at_level, (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
                             borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL)
-    residual = still.chosen(warped)  # (tiles, n)
-    residual -= (light[:, None].astype(np.float32) @ still.columns[:, 2:])[:, 0]
-    scale = 1.4826 * _typical(residual) + 1e-6
-    weight = _cauchy(residual, scale)
-    residual *= weight
-    trust = weight.mean(1).astype(np.float64) + 1e-6
-    products = (still.columns @ residual[:, :, None])[:, :, 0].astype(np.float64)  # (tiles, 4)
+    seen = warped, still.where, still.columns, light.astype(np.float32)
+    scale = 1.4826 * _middle(np.abs(sums.sample(*seen, each=12))) + 1e-6
+    told = sums.weighed(*seen, size=(_CAUCHY * scale) ** 2).astype(np.float64)
+    trust, products = told[:, 0] / still.where.shape[1] + 1e-6, told[:, 1:]
     light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
     np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
     gain = light[:, 0, None]
     shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
     squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
-    return _Sums(fixed.lever.transpose(0, 2, 1) @ squares @ fixed.lever, (shift[:, None] @ fixed.lever)[:, 0])
+    return _Said(fixed.lever.transpose(0, 2, 1) @ squares @ fixed.lever, (shift[:, None] @ fixed.lever)[:, 0])
 
 
-def _typical(residual: Float) -> float:
-    """The median size of some 3,000 of them."""
-    some = np.abs(residual[:, ::residual.shape[1] // 12 | 1]).ravel()
-    return float(np.partition(some, len(some) // 2)[len(some) // 2])
+def _middle(values: Float) -> float:
+    return float(np.partition(values.ravel(), values.size // 2)[values.size // 2])
 
 
 def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, Matrix]:
@@ -126,19 +123,11 @@ def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, 
     return (noise * scale)[:, None, None] * squares + eye, scale[:, None] * (noise * products + own * turned)
 
 
-def _cauchy(residual: Float, scale: float) -> Float:
-    """Weights by the residuals' scale; about 0 where the moving slice has no picture."""
-    size = np.float32((_CAUCHY * scale) ** 2)
-    weight = np.square(residual)
-    weight += size
-    return np.divide(size, weight, out=weight)
-
-
-def _solve(sums: _Sums, votes: Matrix, model: str, damping: float) -> Matrix:
+def _solve(said: _Said, votes: Matrix, model: str, damping: float) -> Matrix:
     """Votes of the tiles (runs, tiles) -> six numbers of the step (runs, 6)."""
     free = basis(model)
-    squares = free.T @ (votes @ sums.squares.reshape(len(sums.squares), 36)).reshape(-1, 6, 6) @ free
-    products = votes @ sums.products @ free
+    squares = free.T @ (votes @ said.squares.reshape(len(said.squares), 36)).reshape(-1, 6, 6) @ free
+    products = votes @ said.products @ free
     size = damping * (squares[:, 0, 0] + squares[:, 1, 1]) / 2 + 1e-9
     squares[:, 2:, 2:] += size[:, None, None] * np.eye(squares.shape[1] - 2)
     squares[:, :2, :2] += 1e-4 * size[:, None, None] * np.eye(2)
