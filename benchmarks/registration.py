@@ -158,7 +158,7 @@ def sections(args: argparse.Namespace) -> dict[str, Iterator[Row]]:
         "bad": bad(1 if few else 3), "alarms": alarms(40 if few else 100),
         "scaling": cost.scaling((6, 16) if few else (10, 40), 384 if few else 512),
         "apply": cost.resampling(1024 if few else 2048, 15 if few else 40), "fiji": with_fiji(args.fiji, 4 if few else 12),
-        "memory": cost.memory((2, 4) if few else (8, 24))}
+        "devices": cost.devices((512,) if few else (512, 2048)), "memory": cost.memory((2, 4) if few else (8, 24))}
     return {**told, "real": real(args.real, 1 if few else 3), "floor": floor(args.real)} if args.real else told
 
 
@@ -166,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a few minutes instead of an hour")
     parser.add_argument("--sections", default="", help="only these, by comma: speed, runs, drift, regimes, large, bad, alarms, "
-                                                       "scaling, apply, fiji, memory, real, floor")
+                                                       "scaling, apply, fiji, devices, memory, real, floor")
     parser.add_argument("--real", type=Path, help="a folder of slices named by their z")
     parser.add_argument("--fiji", type=Path, help="a Fiji.app with BIG-EPFL's TurboReg")
     args = parser.parse_args()

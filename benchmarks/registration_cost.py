@@ -55,6 +55,23 @@ def scaling(depths: tuple[int, int], size: int) -> Iterator[Row]:
     yield "same seed, same matrices, 0 and 2 workers", "ours", "equal to the bit", "equal" if same else "DIFFERENT"
 
 
+def devices(sizes: tuple[int, ...]) -> Iterator[Row]:
+    """All pairs of a chunk at once, on what torch finds here, to one pair after the other on the CPU."""
+    from fibsem_ij.learn.device import available
+
+    for size in sizes:
+        slices, truth = walls(size=size, depth=12)
+        for device in available():
+            if device == "cpu":
+                continue
+            times, seconds = ratio(lambda s=slices: ours(s), lambda s=slices, d=device: ours(s, device=d), rounds=5)
+            pair_px = register.score(ours(slices, device=device), truth)["pair_px"]
+            yield (f"{size} px on {device}", "ours", "report", f"{times:.1f} times faster than the CPU ({seconds / 11 * 1e3:.0f} ms a "
+                   f"pair), pair error {pair_px:.3f} px")
+    if available() == ("cpu",):
+        yield "on a GPU", "ours", "report", "left out: torch finds none here"
+
+
 def resampling(side: int, rounds: int) -> Iterator[Row]:
     slices = np.random.default_rng(0).integers(0, 255, (8, side, side), np.uint8)
     fitted = Transforms(stacks.motion(stacks.Spec(size=side, depth=8)), (side, side))

@@ -31,6 +31,7 @@ def fit(
     anchors: Annotated[Path | None, typer.Option(help="Known matrices of some slices: transforms .json, or .csv with z,tx,ty.")] = None,
     bad: Annotated[str, typer.Option(help="Slices known to be bad, beside those that are found: 3,17.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same transforms.")] = 1,
+    device: Annotated[str, typer.Option(help="Where turboreg sums its pixels: cpu, cuda, mps, or auto for the best.")] = "cpu",
     voxel_nm: VoxelNm = "",
     home: Home = None,
     workers: Workers = 0,
@@ -50,8 +51,8 @@ def fit(
         from fibsem_ij.fiji.plugins import ALIGNERS
 
         how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
-    options = register.Options(model=model, aligner=how, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
-                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
+    options = register.Options(model=model, aligner=how, runs=runs, seed=seed, device=device, reach=reach, contrast=contrast,
+                               reference=reference, keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
                                anchors=door.read_anchors(anchors) if anchors else {})
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:

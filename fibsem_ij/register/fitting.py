@@ -79,7 +79,12 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
 
 def _aligner(options: Options) -> Aligner:
     if options.aligner == "turboreg":
-        return TurboReg(options.model, options.runs)
+        one = TurboReg(options.model, options.runs)
+        if options.device == "cpu":
+            return one
+        from fibsem_ij.register.together import Together  # brings torch
+
+        return Together(one, options.device)
     if options.aligner == "sift":
         return Sift(options.model, options.runs)
     assert callable(options.aligner)

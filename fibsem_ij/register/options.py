@@ -20,6 +20,7 @@ class Options:
     aligner: str | Callable[..., npt.NDArray[np.float64]] = "turboreg"  # or sift, or any function of the socket, see `pairs`
     runs: int = 25  # stochastic runs of turboreg and sift
     seed: int = 1
+    device: str = "cpu"  # where turboreg sums: cpu | cuda | mps | auto, the best there is
     reach: int = 2  # pairs at distance 1..reach
     contrast: str = "none"  # before the estimate: none | equalise
     reference: int | None = None  # this slice stays where it is; None: the first good one
@@ -35,6 +36,8 @@ class Options:
                 raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one of them")
         if isinstance(self.aligner, str) and self.aligner not in _ALIGNERS:
             raise ValueError(f"expected an aligner of {', '.join(_ALIGNERS)} or a function, got {self.aligner!r}; choose one of them")
+        if self.device != "cpu" and self.aligner != "turboreg":
+            raise ValueError(f"expected the aligner turboreg on the device {self.device}, got {self.aligner!r}; leave the device out")
         for name in ("runs", "reach", "trend_slices"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}; leave it out for the default")

@@ -2,7 +2,8 @@
 
 An aligner is any function `(fixed, moving, *, rng) -> matrices (runs, 3, 3)`, fixed pixel -> moving pixel; it gives back
 an empty array where it finds nothing. If it has a method `prepare(slice)`, that is called once a slice, and the aligner
-gets what it made instead of the slices.
+gets what it made instead of the slices. If it has a method `many(pairs, *, rngs) -> [matrices, ...]`, it is given all pairs of
+a chunk at once.
 
 The stack is cut into chunks of neighbouring slices, a chunk's pairs are fitted together, and only as many slices as the
 reach are held ready. Each pair has its own random numbers, from the seed and its two slices: the result does not depend
@@ -11,7 +12,7 @@ on chunks or workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -94,24 +95,33 @@ def _fit_chunk(slices: npt.NDArray[Any], i: int, *, jobs: list[tuple[list[int], 
     prepare: Callable[[npt.NDArray[Any]], Any] = getattr(aligner, "prepare", lambda image: image)
     ready: dict[int, tuple[Any, npt.NDArray[np.float32]]] = {}
     frame = Frame((slices.shape[1], slices.shape[2]))
+    at_once = len(wanted) if hasattr(aligner, "many") else 1
     found = []
-    for fixed, moving in wanted:
-        for z in (fixed, moving):
-            if z not in ready:
-                image = slices[numbers.index(z)]
-                ready[z] = prepare(contrast(image) if contrast else image), thumbnail(image)
-        for z in [z for z in ready if z < fixed]:
+    for first in range(0, len(wanted), at_once):
+        some = wanted[first:first + at_once]
+        for z in (z for z in list(ready) if z < some[0][0]):
             del ready[z]
-        try:
-            runs = aligner(ready[fixed][0], ready[moving][0], rng=np.random.default_rng([seed, fixed, moving]))
-        except ValueError as error:
-            raise ValueError(f"slice {moving} to slice {fixed}: {error}") from error
-        except Exception as error:
-            error.add_note(f"while fitting slice {moving} to slice {fixed}")
-            raise
-        if len(runs):
-            found.append(_pair((fixed, moving), runs, ready[fixed][1], ready[moving][1], model, frame))
+        for z in sorted({z for step in some for z in step} - ready.keys()):
+            image = slices[numbers.index(z)]
+            ready[z] = prepare(contrast(image) if contrast else image), thumbnail(image)
+        for step, runs in zip(some, _runs(aligner, some, ready, seed), strict=True):
+            if len(runs):
+                found.append(_pair(step, runs, ready[step[0]][1], ready[step[1]][1], model, frame))
     return found
+
+
+def _runs(aligner: Aligner, some: Sequence[Step], ready: Mapping[int, tuple[Any, Any]], seed: int) -> list[Matrix]:
+    pairs = [(ready[fixed][0], ready[moving][0]) for fixed, moving in some]
+    rngs = [np.random.default_rng([seed, *step]) for step in some]
+    of = " and ".join(f"slice {moving} to slice {fixed}" for fixed, moving in (some if len(some) < 3 else (some[0], some[-1])))
+    try:
+        many = getattr(aligner, "many", None)
+        return list(many(pairs, rngs=rngs)) if many else [aligner(*pairs[0], rng=rngs[0])]
+    except ValueError as error:
+        raise ValueError(f"{of}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while fitting {of}")
+        raise
 
 
 def _pair(step: Step, runs: Matrix, fixed: npt.NDArray[np.float32], moving: npt.NDArray[np.float32], model: str, frame: Frame) -> Pair:

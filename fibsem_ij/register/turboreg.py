@@ -19,6 +19,7 @@ on the fixed slice alone is computed once; part 3: gain and offset as free param
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -26,13 +27,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.register import sums
-from fibsem_ij.register.models import Frame, Index, Matrix, basis, project
+from fibsem_ij.register.models import Index, Matrix, basis, project
 from fibsem_ij.register.phase import start
 from fibsem_ij.register.pyramid import SENTINEL, Pyramid, Sampling, prepare
 from fibsem_ij.register.sums import Float
 
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian residuals
 _LARGEST_GAIN = 4.0
+SAMPLED = 12  # residuals a tile that the typical one is read off
 _INTERPOLATION = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -51,50 +53,98 @@ class TurboReg:
 
     def __call__(self, fixed: Pyramid | npt.NDArray[np.generic], moving: Pyramid | npt.NDArray[np.generic], *,
                  rng: np.random.Generator) -> Matrix:
-        fixed = fixed if isinstance(fixed, Pyramid) else self.prepare(fixed)
-        moving = moving if isinstance(moving, Pyramid) else self.prepare(moving)
-        frame = fixed.frame
+        fit = self.begun(fixed if isinstance(fixed, Pyramid) else self.prepare(fixed),
+                         moving if isinstance(moving, Pyramid) else self.prepare(moving))
+        for n, steps in self.plan(fit.fixed):
+            for _ in range(steps):
+                fit.move(n, *_told(fit, n))
+        return fit.runs(self.runs, rng)
+
+    def begun(self, fixed: Pyramid, moving: Pyramid) -> Fit:
         matrix = np.eye(3)
         matrix[:2, 2] = start(fixed, moving)
-        light = np.tile([1.0, 0.0], (len(fixed.block), 1))  # gain, offset of each tile
-        for n in reversed(range(len(fixed.levels))):
-            for _ in range(self.iterations[min(n, len(self.iterations) - 1)]):
-                said = _normal_equations(fixed, moving, matrix, n, light)
-                step = _solve(said, np.ones((1, len(light))), self.model, self.damping)
-                matrix = _compose(matrix, step, self.model, frame)[0]
-        return _compose(matrix, _solve(said, _halves(fixed.block, self.runs, rng), self.model, self.damping) - step,
-                        self.model, frame)
+        return Fit(fixed, moving, self.model, self.damping, matrix, np.tile([1.0, 0.0], (len(fixed.block), 1)))
+
+    def plan(self, fixed: Pyramid) -> Iterator[tuple[int, int]]:
+        """The levels, coarsest first, and how many steps are taken on each."""
+        return ((n, self.iterations[min(n, len(self.iterations) - 1)]) for n in reversed(range(len(fixed.levels))))
 
 
-@dataclass(frozen=True, eq=False)
-class _Said:
-    """Normal equations of each tile: squares (tiles, 6, 6) and products (tiles, 6)."""
+@dataclass(eq=False)
+class Fit:
+    """One pair under way: where it stands, and what its tiles said last."""
 
-    squares: Matrix
-    products: Matrix
+    fixed: Pyramid
+    moving: Pyramid
+    model: str
+    damping: float
+    matrix: Matrix
+    light: Matrix  # (tiles, 2): gain and offset of each tile
+    squares: Matrix = field(init=False)  # normal equations of each tile: (tiles, 6, 6) ...
+    products: Matrix = field(init=False)  # ... and (tiles, 6)
+    step: Matrix = field(init=False)  # the last: (1, 6)
+
+    def at_level(self, n: int) -> Matrix:
+        """The matrix (2, 3) between the pixels of level n."""
+        matrix: Matrix = self.matrix[:2].copy()
+        matrix[:, 2] /= 2**n
+        return matrix
+
+    def move(self, n: int, scale: float, told: Matrix) -> None:
+        """A step, by what the pixels of level n sum to (`sums.weighed`) and their typical residual.
+
+        Weights enter the products pixel by pixel and the squares as the tile's mean weight: the fixed point is the same,
+        and all squares come ready with the slice.
+        """
+        still, lever = self.fixed.levels[n], self.fixed.lever
+        trust, products = told[:, 0] / still.where.shape[1] + 1e-6, told[:, 1:]
+        self.light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
+        np.clip(self.light[:, 0], 0, _LARGEST_GAIN, out=self.light[:, 0])
+        gain = self.light[:, 0, None]
+        shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
+        squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
+        self.squares, self.products = lever.transpose(0, 2, 1) @ squares @ lever, (shift[:, None] @ lever)[:, 0]
+        self.step = self._solved(np.ones((1, len(gain))))
+        self.matrix = self._composed(self.step)[0]
+
+    def runs(self, count: int, rng: np.random.Generator) -> Matrix:
+        """The last step taken once more by random halves of the blocks: (runs, 3, 3)."""
+        return self._composed(self._solved(_halves(self.fixed.block, count, rng)) - self.step)
+
+    def _solved(self, votes: Matrix) -> Matrix:
+        """Votes of the tiles (runs, tiles) -> six numbers of the step (runs, 6)."""
+        free = basis(self.model)
+        squares = free.T @ (votes @ self.squares.reshape(len(self.squares), 36)).reshape(-1, 6, 6) @ free
+        products = votes @ self.products @ free
+        size = self.damping * (squares[:, 0, 0] + squares[:, 1, 1]) / 2 + 1e-9
+        squares[:, 2:, 2:] += size[:, None, None] * np.eye(squares.shape[1] - 2)
+        squares[:, :2, :2] += 1e-4 * size[:, None, None] * np.eye(2)
+        steps: Matrix = np.linalg.solve(squares, products[:, :, None])[:, :, 0] @ free.T
+        return steps
+
+    def _composed(self, steps: Matrix) -> Matrix:
+        """Inverse compositional: matrix @ step**-1, kept in the model: (runs, 3, 3)."""
+        frame = self.fixed.frame
+        return project(self.matrix @ np.linalg.inv(frame.from_numbers(steps)), model=self.model, frame=frame)
 
 
-def _normal_equations(fixed: Pyramid, moving: Pyramid, matrix: Matrix, n: int, light: Matrix) -> _Said:
-    """The tiles' say on the next step; `light` is brought up to date.
+def weight_size(scale: float) -> float:
+    """What the square of a residual is held against, in the Cauchy weight."""
+    return (_CAUCHY * scale) ** 2
 
-    Weights enter the products pixel by pixel and the squares as the tile's mean weight: the fixed point is the same,
-    and all squares come ready with the slice.
-    """
-    still, moved = fixed.levels[n], moving.levels[n].moving
-    at_level = matrix[:2].copy()
-    at_level[:, 2] /= 2**n
-    warped = cv2.warpAffine(moved, at_level, (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
+
+def typical(middle: float) -> float:
+    """The residuals' standard deviation, from the median of their sizes."""
+    return 1.4826 * middle + 1e-6
+
+
+def _told(fit: Fit, n: int) -> tuple[float, Matrix]:
+    still, moved = fit.fixed.levels[n], fit.moving.levels[n].moving
+    warped = cv2.warpAffine(moved, fit.at_level(n), (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
                             borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL)
-    seen = warped, still.where, still.columns, light.astype(np.float32)
-    scale = 1.4826 * _middle(np.abs(sums.sample(*seen, each=12))) + 1e-6
-    told = sums.weighed(*seen, size=(_CAUCHY * scale) ** 2).astype(np.float64)
-    trust, products = told[:, 0] / still.where.shape[1] + 1e-6, told[:, 1:]
-    light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
-    np.clip(light[:, 0], 0, _LARGEST_GAIN, out=light[:, 0])
-    gain = light[:, 0, None]
-    shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
-    squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
-    return _Said(fixed.lever.transpose(0, 2, 1) @ squares @ fixed.lever, (shift[:, None] @ fixed.lever)[:, 0])
+    seen = warped, still.where, still.columns, fit.light.astype(np.float32)
+    scale = typical(_middle(np.abs(sums.sample(*seen, each=SAMPLED))))
+    return scale, sums.weighed(*seen, size=weight_size(scale)).astype(np.float64)
 
 
 def _middle(values: Float) -> float:
@@ -121,23 +171,6 @@ def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, 
     scale = 1 / (noise**2 + noise * own * trace + own**2 * det)
     eye = (own * det * scale)[:, None, None] * np.eye(2)
     return (noise * scale)[:, None, None] * squares + eye, scale[:, None] * (noise * products + own * turned)
-
-
-def _solve(said: _Said, votes: Matrix, model: str, damping: float) -> Matrix:
-    """Votes of the tiles (runs, tiles) -> six numbers of the step (runs, 6)."""
-    free = basis(model)
-    squares = free.T @ (votes @ said.squares.reshape(len(said.squares), 36)).reshape(-1, 6, 6) @ free
-    products = votes @ said.products @ free
-    size = damping * (squares[:, 0, 0] + squares[:, 1, 1]) / 2 + 1e-9
-    squares[:, 2:, 2:] += size[:, None, None] * np.eye(squares.shape[1] - 2)
-    squares[:, :2, :2] += 1e-4 * size[:, None, None] * np.eye(2)
-    steps: Matrix = np.linalg.solve(squares, products[:, :, None])[:, :, 0] @ free.T
-    return steps
-
-
-def _compose(matrix: Matrix, steps: Matrix, model: str, frame: Frame) -> Matrix:
-    """Inverse compositional: matrix @ step**-1, kept in the model: (runs, 3, 3)."""
-    return project(matrix @ np.linalg.inv(frame.from_numbers(steps)), model=model, frame=frame)
 
 
 def _halves(block: Index, runs: int, rng: np.random.Generator) -> Matrix:

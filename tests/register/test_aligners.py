@@ -9,6 +9,7 @@ from scene import motion, moved
 
 from fibsem_ij.register.models import Frame, corner_distance, median
 from fibsem_ij.register.sift import Sift
+from fibsem_ij.register.together import Together
 from fibsem_ij.register.turboreg import TurboReg
 
 FRAME = Frame((256, 256))
@@ -19,7 +20,14 @@ MOTIONS = {
     "similarity": [-6.4, 2.2, 1.5, -2, 2, 1.5],
     "affine": [4.7, -8.8, 2.1, -1.4, 0.9, -1.8],
 }
-ALIGNERS = {"turboreg": (TurboReg, 0.05), "sift": (Sift, 0.2)}
+
+
+def together(model: str = "affine", runs: int = 25) -> Together:
+    """The GPU's way, where there is no GPU: torch's CPU computes the same."""
+    return Together(TurboReg(model, runs), "cpu")
+
+
+ALIGNERS = {"turboreg": (TurboReg, 0.05), "together": (together, 0.05), "sift": (Sift, 0.2)}
 
 
 def error(aligner, fixed, moving, truth, *, seed=0):

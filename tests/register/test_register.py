@@ -145,6 +145,20 @@ def test_the_same_seed_gives_the_same_matrices_on_any_workers():
     assert not np.array_equal(serial.matrices, reseeded.matrices)
 
 
+def test_many_pairs_at_once_on_a_device_agree_with_one_after_the_other_on_the_cpu():
+    """The device that torch finds; without a GPU its CPU, where all is the same but the speed."""
+    for slices in (small_stack()[0], hard("bad slices").raw):
+        one, many = (register.fit(slices, options=register.Options(device=device)) for device in ("cpu", "auto"))
+        assert many.bad == one.bad
+        frame = Frame(np.shape(slices)[1:])
+        assert corner_distance(one.matrices, many.matrices, frame=frame).max() < 0.1
+        assert np.median(corner_distance(one.matrices, many.matrices, frame=frame)) < 0.03
+    with pytest.raises(ValueError, match="turboreg"):
+        register.Options(device="auto", aligner="sift")
+    with pytest.raises(ValueError, match="expected a device of auto"):
+        register.fit(slices, options=register.Options(device="abacus"))
+
+
 def test_aligning_brings_the_slices_together():
     slices, _ = small_stack()
     fitted = register.fit(Volume(slices, (4.0, 2.0, 2.0)), options=register.Options(canvas="crop"))
