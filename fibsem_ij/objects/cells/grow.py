@@ -1,8 +1,9 @@
 """Labels grown into the room around them, in two or three dimensions, a face a step.
 
 Two labels that meet have met half way, and what none can reach stays 0. Of two that reach a pixel in the same step the
-larger has it, so the result depends neither on the direction of an axis nor on threads. Only pixels that are still open
-are looked at, so the cost follows what there is to fill.
+one with more faces there has it, then the larger: so the result depends neither on the direction of an axis nor on
+threads, and what is left of the half way is shared out. Only pixels that are still open are looked at, so the cost
+follows what there is to fill.
 """
 
 from __future__ import annotations
@@ -32,12 +33,10 @@ def grown(labels: Labels, *rooms: Mask, among: Sequence[Labels] = ()) -> Labels:
         claims = [one.take(empty) + lift for one in among] if n == 0 else []
         todo = np.ravel_multi_index(tuple(at + 1 for at in np.unravel_index(empty, labels.shape)), padded.shape)
         while len(todo):
-            best = np.zeros(len(todo), np.int32)
-            for step in steps:
-                near = flat.take(todo + step)
-                if claims:
-                    near *= np.logical_or.reduce([near == claim for claim in claims])
-                np.maximum(best, near, out=best)
+            near = np.stack([flat.take(todo + step) for step in steps])
+            if claims:
+                near *= np.logical_or.reduce([near == claim for claim in claims])
+            best = _winners(near)
             met = best > 0
             if not met.any():
                 break
@@ -46,3 +45,14 @@ def grown(labels: Labels, *rooms: Mask, among: Sequence[Labels] = ()) -> Labels:
     if lift:
         padded[padded != 0] -= lift
     return found
+
+
+def _winners(near: Labels) -> Labels:
+    """What lies on the faces of some pixels (faces, n) -> the label on most of them, the larger of two; 0 where there is none."""
+    best: Labels = near.max(0)
+    torn = np.flatnonzero(((near != best) & (near != 0)).any(0))
+    if len(torn):
+        rivals = near[:, torn]
+        faces = np.stack([np.count_nonzero(rivals == one, 0) for one in rivals]) * (rivals != 0)
+        best[torn] = np.where(faces == faces.max(0), rivals, 0).max(0)
+    return best
