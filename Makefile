@@ -29,14 +29,14 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $(READY)
 
-# The display tests want a screen that nobody sees. Installed where that can be done without asking;
+# The display tests want a screen that nobody sees, and a browser for the report. Installed where that can be done without asking;
 # elsewhere the tests themselves say why they are skipped (and fail when CI=true).
 display:
-	@if command -v Xvfb >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then exit 0; fi; \
-	 if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else echo "Xvfb is not installed and cannot be without a password"; exit 0; fi; \
-	 echo "Installing Xvfb for the display tests"; \
+	@if { command -v Xvfb && { command -v chromium || command -v google-chrome; }; } >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then exit 0; fi; \
+	 if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else echo "Xvfb and Chromium are not both installed and cannot be without a password"; exit 0; fi; \
+	 echo "Installing Xvfb, Mesa and Chromium for the display tests"; \
 	 { $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends \
-	   xvfb fontconfig libfreetype6 libxext6 libxi6 libxrender1 libxtst6; } >/dev/null 2>&1 || echo "Xvfb could not be installed"
+	   xvfb fontconfig libfreetype6 libxext6 libxi6 libxrender1 libxtst6 libegl1 libgl1-mesa-dri chromium; } >/dev/null 2>&1 || echo "Not all of them could be installed"
 
 clean:
 	rm -rf $(VENV) demo-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

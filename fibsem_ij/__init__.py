@@ -14,10 +14,12 @@ Rooms, which compute on arrays and know neither files nor Java, come one by one;
     denoise    noisy -> clean
     segment    grey -> classes, from a handful of drawn slices
     objects    probabilities, masks, drawn slices -> numbered things that keep their number
+    measure    labels -> one row per object; what lies in what, how far apart, what touches
     learn      what the rooms that learn share: networks, training, prediction
     arrays     what the rooms share: outlines of labels, the colour table, scores, a map over slices
 
-And beside them: `phantom` (a synthetic stack with its truth), `render` (pictures), `demo`, `doctor`, `cli`.
+And beside them: `phantom` (a synthetic stack with its truth), `render` (pictures, 3D, meshes), `report` (a page of a whole
+workspace), `demo`, `doctor`, `cli`.
 
 Everything is loaded when it is first used, so `import fibsem_ij` costs nothing: neither torch nor a JVM.
 """
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from fibsem_ij.volume import Labels, Transforms, Volume
 
 __version__ = "0.1.0"
-__all__ = ["Labels", "Transforms", "Volume", "denoise", "fiji", "files", "objects", "phantom", "register", "render", "segment",
-           "volume"]
+__all__ = ["Labels", "Transforms", "Volume", "denoise", "fiji", "files", "measure", "objects", "phantom", "register", "render", "report",
+           "segment", "volume"]
 
 _NOUNS = ("Labels", "Transforms", "Volume")
 

@@ -1,8 +1,8 @@
 """`fibsem-ij demo FOLDER`: the house in one walk, on a phantom whose truth is known.
 
 A specimen is made, recorded by a microscope that drifts, aligned again and denoised; its cells go to a real ImageJ as a label image
-and as a ROI set, ImageJ measures and draws them, and everything is read back and compared with what was sent. As the
-rooms come, their stages join here.
+and as a ROI set, ImageJ measures and draws them, and everything is read back and compared with what was sent. They are measured
+in 3D, and a report shows it all. As the rooms come, their stages join here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from fibsem_ij import denoise, fiji, files, phantom, register, render
-from fibsem_ij.files import networks, tables, transforms
+from fibsem_ij import denoise, fiji, files, measure, phantom, register, render, report
+from fibsem_ij.files import networks, sidecar, tables, transforms
 from fibsem_ij.files import rois as roi_sets
+from fibsem_ij.measure import columns
 from fibsem_ij.phantom import Phantom
 from fibsem_ij.volume import Labels, Transforms, Volume
 
@@ -48,6 +49,8 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None]) -> dict[str, An
     say(f"Aligned: aligned.zarr, transforms.json; {moved['pair_px']:.2f} px a pair from the truth, bad slices found: {moved['bad']}")
     clean, updates = _denoise(specimen.raw, fitted, folder)
     say(f"Denoised: denoised.zarr, by a network that learned from this stack alone, in {updates} updates and {60 * MINUTES:.0f} s")
+    described = _measure(specimen, folder)
+    say(f"Measured: measures.csv, {described} columns for each cell, and measures.json, which says what they are")
     session = fiji.start()
     say(f"A real ImageJ {session.version} opens them")
     compared = _compare(specimen.cells, folder, session)
@@ -58,8 +61,11 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None]) -> dict[str, An
         say(f"  {'the same' if same else 'DIFFERS '}  {what}")
     if not all(compared.values()):
         raise ValueError(f"expected everything back from ImageJ as it was sent, got {compared}; run fibsem-ij doctor")
-    return {"folder": str(folder), "picture": str(picture), "slices": len(specimen.raw), "cells": len(_ids(specimen.cells)),
-            "rois": rois, "updates": updates, "measured": measured, "imagej": session.version, "compared": compared, "register": moved}
+    say("A report of it all, with the cells in 3D")
+    page = report.write(folder)
+    return {"folder": str(folder), "picture": str(picture), "report": str(page), "slices": len(specimen.raw),
+            "cells": len(_ids(specimen.cells)), "rois": rois, "updates": updates, "measured": measured, "imagej": session.version,
+            "compared": compared, "register": moved}
 
 
 def _write(specimen: Phantom, folder: Path) -> int:
@@ -92,6 +98,16 @@ def _denoise(raw: Volume, fitted: Transforms, folder: Path) -> tuple[Volume, int
     return clean, int(network.record["history"]["rows"][-1]["update"])
 
 
+def _measure(specimen: Phantom, folder: Path) -> int:
+    """One row a cell, in 3D; how many columns."""
+    options = measure.Options(groups=(*measure.Options().groups, "grey"))
+    found = measure.apply(specimen.cells, image=specimen.clean, options=options)
+    voxel_nm = specimen.cells.voxel_nm
+    sidecar.write(folder / "measures.csv", found, columns.described(found, columns.definitions(), voxel_nm=voxel_nm),
+                  voxel_nm=voxel_nm and list(voxel_nm))
+    return len(found)
+
+
 def _compare(cells: Labels, folder: Path, session: fiji.Session) -> dict[str, bool]:
     """What came back from ImageJ against what was sent."""
     crossed = session.from_fiji(session.to_fiji(cells))
@@ -111,7 +127,7 @@ def _same(got: Volume, sent: Volume) -> bool:
 
 
 def _drawn_and_measured(specimen: Phantom, folder: Path, session: fiji.Session, z: int) -> int:
-    """One slice with the ROIs of its cells: pictures/imagej.png and measures.csv are ImageJ's. How many it measured.
+    """One slice with the ROIs of its cells: pictures/imagej.png and imagej.csv are ImageJ's. How many it measured.
 
     A slice of the truth: the raw ones drift, and cells lie where the specimen is.
     """
@@ -120,9 +136,9 @@ def _drawn_and_measured(specimen: Phantom, folder: Path, session: fiji.Session, 
     imp = session.to_fiji(src)
     imp.setOverlay(session.to_overlay(roi_sets.to_bytes(here)))
     session.macro(_DRAW_AND_MEASURE, str((folder / "pictures" / "imagej.png").resolve()), images=[imp])
-    columns = session.table()
-    tables.write(folder / "measures.csv", columns)
-    return len(next(iter(columns.values())))
+    told = session.table()
+    tables.write(folder / "imagej.csv", told)
+    return len(next(iter(told.values())))
 
 
 def _fullest(specimen: Phantom) -> int:

@@ -50,15 +50,68 @@ def overlay(plane: npt.NDArray[Any], labels: npt.NDArray[Any], *, fill: float = 
     return mixed
 
 
+def outlines(plane: npt.NDArray[Any], drawn: npt.NDArray[Any], found: npt.NDArray[Any]) -> RGB:
+    """What was drawn in blue, what was found in red, where both have an outline violet."""
+    picture, ours, theirs = grey(plane), edges(drawn), edges(found)
+    for edge, colour in ((ours, (45, 125, 255)), (theirs, (255, 55, 40)), (ours & theirs, (185, 95, 235))):
+        picture[edge] = colour
+    return picture
+
+
 def reslice(src: ArrayLike, *, y: int | None = None, x: int | None = None, voxel_nm: Sequence[float] | None = None) -> npt.NDArray[Any]:
     """The xz plane at row `y` or the yz plane at column `x`, z downwards; rows repeated so that a nm is a nm."""
     if (y is None) == (x is None):
         raise ValueError(f"expected one of y and x, got y={y}, x={x}; a reslice is one plane")
-    plane = np.stack([np.asarray(src[z])[y] if y is not None else np.asarray(src[z])[:, x] for z in range(src.shape[0])])
+    plane = np.stack([np.asarray(src[z, y] if y is not None else src[z, :, x]) for z in range(src.shape[0])])
     if voxel_nm is None:
         return plane
     rows = max(1, round(len(plane) * voxel_nm[0] / voxel_nm[2 if y is not None else 1]))
     return plane[(np.arange(rows) * len(plane)) // rows]
+
+
+def shrunk(plane: npt.NDArray[Any], largest_px: int) -> npt.NDArray[Any]:
+    """A grey plane as means of square blocks, no side longer than `largest_px`."""
+    height, width = _small(plane.shape, largest_px)
+    if (height, width) == plane.shape:
+        return plane
+    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
+
+
+def shrunk_overlay(plane: npt.NDArray[Any], labels: npt.NDArray[Any], largest_px: int, *, fill: float = 0.35) -> RGB:
+    """Labels over grey, shrunk before the outlines are drawn, so that these stay as thick as a pixel."""
+    return overlay(shrunk(plane, largest_px), shrunk_labels(labels, largest_px), fill=fill)
+
+
+def shrunk_labels(labels: npt.NDArray[Any], largest_px: int) -> npt.NDArray[Any]:
+    """The middle pixel of the blocks of `shrunk`."""
+    y, x = (((np.arange(n) + 0.5) * size / n).astype(int) for n, size in zip(_small(labels.shape, largest_px), labels.shape, strict=True))
+    return labels[np.ix_(y, x)]
+
+
+def _small(shape: Sequence[int], largest_px: int) -> tuple[int, int]:
+    ratio = min(1.0, largest_px / max(shape))
+    height, width = (max(1, round(n * ratio)) for n in shape)
+    return height, width
+
+
+def evenly(depth: int, count: int) -> list[int]:
+    """`count` slices spread through a stack, none at its ends where there is a choice."""
+    return sorted({int(z) for z in (np.arange(min(count, depth)) + 0.5) * depth / min(count, depth)})
+
+
+def montage(src: ArrayLike, labels: ArrayLike | None = None, *, count: int = 12, columns: int = 4, largest_px: int = 360,
+            names: Sequence[str] = (), voxel_nm: Sequence[float] | None = None, title: str = "") -> RGB:
+    """Slices spread through a stack, and cuts along z through its middle, with the labels over them."""
+    if labels is not None and tuple(labels.shape) != tuple(src.shape):
+        raise ValueError(f"expected labels of the stack's shape {tuple(src.shape)}, got {tuple(labels.shape)}; name those of this stack")
+    planes = [(f"slice {names[z] if names else z}", np.asarray(src[z]), None if labels is None else np.asarray(labels[z]))
+              for z in evenly(src.shape[0], count)]
+    for name, place in (("xz", {"y": src.shape[1] // 2}), ("yz", {"x": src.shape[2] // 2})):
+        over = None if labels is None else reslice(labels, voxel_nm=voxel_nm, **place)
+        planes.append((f"{name} through the middle", reslice(src, voxel_nm=voxel_nm, **place), over))
+    panels = [(caption, grey(shrunk(plane, largest_px)) if over is None else shrunk_overlay(plane, over, largest_px))
+              for caption, plane, over in planes]
+    return sheet(panels, columns=columns, title=title)
 
 
 def sheet(panels: Sequence[tuple[str, RGB]], *, columns: int = 3, title: str = "") -> RGB:

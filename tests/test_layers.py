@@ -13,7 +13,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fibsem_ij"
 ROOMS = ("register", "denoise", "segment", "objects", "measure")
 TOP = ("cli", "doctor", "demo", "pipeline", "review", "render", "render_registration", "render_segment",
-       "render_denoise", "recipe", "phantom")
+       "render_denoise", "render_objects", "render_meshes", "render_measures", "render_columns", "report", "report_folder",
+       "report_sections", "report_plots", "report_page", "recipe", "phantom")
 
 # What a part of the house may import of the house.
 MAY: dict[str, set[str]] = {
@@ -82,7 +83,7 @@ def loaded_by(*argv: str) -> set[str]:
     return {line.split(".")[0] for line in run.stdout.splitlines()}
 
 
-HEAVY = JAVA | FORMATS | {"torch", "numba", "numpy", "scipy", "skimage", "cv2", "matplotlib"}
+HEAVY = JAVA | FORMATS | {"torch", "numba", "numpy", "scipy", "skimage", "cv2", "matplotlib", "pyvista", "vtkmodules", "pyarrow"}
 
 
 def test_the_front_door_loads_nothing_heavy() -> None:

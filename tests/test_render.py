@@ -65,3 +65,42 @@ def test_save_writes_what_was_drawn(tmp_path: Path) -> None:
     path = render.save(tmp_path / "ünï code.png", render.overlay(RAMP, LABELS))
     assert np.array_equal(np.asarray(Image.open(path)), render.overlay(RAMP, LABELS))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_shrunk_slices_are_means_of_blocks_and_labels_stay_labels() -> None:
+    plane = np.arange(24 * 36, dtype=np.uint16).reshape(24, 36)
+    assert np.allclose(render.shrunk(plane, 12), plane.reshape(8, 3, 12, 3).mean((1, 3)))
+    assert render.shrunk(plane, 36) is plane
+    labels = np.repeat(np.repeat(np.arange(96, dtype=np.uint32).reshape(8, 12), 3, 0), 3, 1) + 70_000
+    assert np.array_equal(render.shrunk_labels(labels, 12), np.arange(96).reshape(8, 12) + 70_000)
+    assert render.shrunk_overlay(plane, labels, 12).shape == (8, 12, 3)
+    assert render.shrunk(np.zeros((2, 400)), 100).shape == (1, 100), "never nothing"
+
+
+def test_outlines_of_the_drawn_are_blue_of_the_found_red_of_both_violet() -> None:
+    found = np.roll(LABELS, 3, 1)
+    picture, ours, theirs = render.outlines(RAMP, LABELS, found), render.edges(LABELS), render.edges(found)
+    for edge, colour in ((ours & ~theirs, (45, 125, 255)), (theirs & ~ours, (255, 55, 40)), (ours & theirs, (185, 95, 235))):
+        assert edge.any()
+        assert (picture[edge] == colour).all()
+    assert (picture[~(ours | theirs)] == render.grey(RAMP)[~(ours | theirs)]).all()
+
+
+@pytest.mark.parametrize(("depth", "count"), [(1, 5), (7, 7), (100, 9), (9, 2)])
+def test_slices_are_spread_evenly(depth: int, count: int) -> None:
+    chosen = render.evenly(depth, count)
+    assert len(chosen) == min(depth, count)
+    assert chosen[0] >= 0
+    assert chosen[-1] < depth
+    assert len(chosen) < 3 or np.ptp(np.diff(chosen)) <= 1
+
+
+def test_a_montage_shows_slices_and_cuts_with_their_labels() -> None:
+    stack = np.tile(RAMP, (6, 1, 1))
+    labels = np.tile(LABELS, (6, 1, 1))
+    bare, painted = render.montage(stack, count=3, columns=3), render.montage(stack, labels, count=3, columns=3, voxel_nm=(20, 10, 10))
+    assert (bare[..., :1] == bare).all(), "grey"
+    assert ((painted == colours_of([300])[0]).all(-1)).sum() > 3 * 30
+    assert painted.shape[0] > bare.shape[0], "voxels that are twice as high"
+    with pytest.raises(ValueError, match="labels of the stack's shape"):
+        render.montage(stack, labels[1:])

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from fibsem_ij.cli import denoise, fiji, labels, networks, objects, register, segment
+from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, segment
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
 app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
@@ -22,6 +22,8 @@ app.add_typer(register.app, name="register")
 app.add_typer(denoise.app, name="denoise")
 app.add_typer(segment.app, name="segment")
 app.add_typer(objects.app, name="objects")
+app.command()(measure.measure)
+app.add_typer(render.app, name="render")
 app.add_typer(networks.app, name="networks")
 app.add_typer(labels.app, name="labels")
 app.add_typer(fiji.app, name="fiji")
@@ -37,7 +39,7 @@ def demo(
     from fibsem_ij import demo as story
 
     told = story.tell(folder, seed=seed, say=say)
-    show(told, json_, f"Look at {told['picture']}")
+    show(told, json_, f"Look at {told['report']}")
 
 
 @app.command()

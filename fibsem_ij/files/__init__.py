@@ -3,8 +3,9 @@
 A stack is told apart by name: `.tif` (ImageJ stack; BigTIFF, OME-TIFF and plain pages are read too), a folder or glob
 of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`. What is read stays on disk until it is
 asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
-and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV), transforms (JSON), rois (ROI sets), networks,
-edit_log (corrections to labels), drawn (layers that somebody drew), probabilities (a channel for each class).
+and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV, Parquet), sidecar (what
+their columns mean), transforms (JSON), rois (ROI sets), networks, edit_log (corrections to labels), drawn (layers that
+somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables as CSV. In Python a table is a dict of columns, name -> array, all as long.
+"""Tables as CSV, or as Parquet where the name ends in .parquet. In Python a table is a dict of columns, name -> array, all as long.
 
 What is read equals what was written: integers are int64 (uint64 past its range), numbers float64, then bool, then
 text. A missing number is NaN here and an empty cell in the file, as ImageJ's Results have it. `label` comes first.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.files import parquet
 from fibsem_ij.files.whole import write_text
 
 Table = dict[str, npt.NDArray[Any]]
@@ -25,6 +26,8 @@ _NUMBER = re.compile(r"|[+-]?(inf|nan|(0|[1-9][0-9]*)(\.[0-9]*)?(e[+-]?[0-9]+)?|
 
 
 def read(path: Path) -> Table:
+    if _is_parquet(path):
+        return parquet.read(Path(path))
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file, strict=True))
@@ -47,11 +50,18 @@ def write(path: Path, table: Mapping[str, npt.ArrayLike]) -> None:
     lengths = {name: column.shape for name, column in zip(names, columns, strict=True)}
     if not names or len(set(lengths.values())) > 1 or columns[0].ndim != 1:
         raise ValueError(f"expected columns of one length, got {lengths}")
+    if _is_parquet(path):
+        parquet.write(Path(path), dict(zip(names, columns, strict=True)))
+        return
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(zip(*(_cells(name, column) for name, column in zip(names, columns, strict=True)), strict=True))
     write_text(Path(path), out.getvalue())
+
+
+def _is_parquet(path: Path) -> bool:
+    return Path(path).suffix.lower() in (".parquet", ".pq")
 
 
 def _cells(name: str, column: npt.NDArray[Any]) -> list[str]:

@@ -1,0 +1,86 @@
+"""Room 5: labels -> one row per object.
+
+In comes a label stack (z, y, x), anything with `.shape`, `.dtype` and `[]`; out goes a table: a dict of columns, `label`
+first, a row for each object in order of its number. Lengths, areas and volumes are physical and say so in their names
+(`volume_nm3`); without a voxel size they are in pixels (`volume_px3`). A measure that means nothing for an object is NaN.
+
+    size       voxels, volume, centroid, box, extent, principal axes      moments
+    surface    area, sphericity, circular variance                        surface, slopes
+    hull       volume of the convex hull, solidity                        hull, convex
+    topology   Euler number, holes, fenestration                          topology
+    skeleton   the longest path through a filament                        skeleton
+    grey       mean, deviation, extremes of the image inside              grey
+    texture    co-occurrence and size zones of grey levels                texture
+    spectrum   pattern spectrum of openings and closings                  texture
+
+With `parent`, another label stack, each row also says in which of its objects it lies (`between`, as is all that has to do
+with two stacks or with pairs of objects). `columns` knows what every column is.
+
+A group is a function of the whole stack: it streams slice by slice and adds up for all objects at once. No object is cut out
+(but by the skeleton, which says on which grid), so the cost is that of the voxels and the surface, not of the boxes, and one object
+may be as large as the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from fibsem_ij.measure.columns import Table, Voxel
+from fibsem_ij.measure.options import GREY, Options
+from fibsem_ij.volume import ArrayLike, checked_voxel
+
+__all__ = ["Options", "Table", "apply"]
+
+
+def apply(labels: ArrayLike, *, image: ArrayLike | None = None, parent: ArrayLike | None = None, options: Options | None = None,
+          voxel_nm: Voxel = None, progress: Callable[[int, int], None] | None = None) -> Table:
+    """The table of a label stack. `voxel_nm` None: that of `labels`, where it has one. `progress(done, all)` counts groups."""
+    from fibsem_ij.measure import columns
+
+    options = options or Options()
+    voxel = checked_voxel(voxel_nm or getattr(labels, "voxel_nm", None))
+    found = _measured(labels, image, options, voxel, progress)
+    table = columns.named(found, columns.definitions(), voxel_nm=voxel)
+    if parent is not None:
+        from fibsem_ij.measure import between
+
+        table |= between.within(labels, parent, voxel_nm=voxel)[0]
+    return table
+
+
+def _measured(labels: ArrayLike, image: Any, options: Options, voxel: Voxel, progress: Callable[[int, int], None] | None) -> Table:
+    """The columns of all groups, without units."""
+    from fibsem_ij.measure.objects import Objects
+
+    if image is None and (grey := [name for name in options.groups if name in GREY]):
+        raise ValueError(f"expected an image for {', '.join(grey)}, got labels only; give the grey stack they were made from")
+    objects = Objects.of(labels)
+    groups = _groups(labels, objects, image, options, voxel)
+    found: Table = {"label": objects.ids}
+    for done, name in enumerate(options.groups, 1):
+        found |= groups[name]()
+        if progress:
+            progress(done, len(options.groups))
+    if {"hull_volume", "filled_volume"} <= found.keys():
+        found["solidity_filled"] = found["filled_volume"] / found["hull_volume"]
+    return found
+
+
+def _groups(labels: ArrayLike, objects: Any, image: Any, options: Options, voxel: Voxel) -> dict[str, Callable[[], Table]]:
+    """Name -> what computes its columns. What a group needs beside labels and objects is told here and nowhere else."""
+    from fibsem_ij.measure import grey, hull, moments, skeleton, surface, texture, topology
+
+    shape: dict[str, Any] = {"voxel_nm": voxel}
+    levels: dict[str, Any] = {"levels": options.levels, "span": options.span}
+    size = cache(lambda: moments.moments(labels, objects, **shape))
+    return {"size": size,
+            "surface": lambda: surface.surface(labels, objects, centroids=moments.centroids(size(), voxel), **shape),
+            "hull": lambda: hull.hull(labels, objects, **shape),
+            "topology": lambda: topology.topology(labels, objects, **shape),
+            "skeleton": lambda: skeleton.skeleton(labels, objects, crop_voxels=options.crop_voxels, **shape),
+            "grey": lambda: grey.grey(labels, objects, image),
+            "texture": lambda: texture.texture(labels, objects, image, **levels),
+            "spectrum": lambda: texture.spectrum.spectrum(labels, objects, image, radius=options.spectrum_radius,
+                                                          columns=options.spectrum_columns, **levels)}
