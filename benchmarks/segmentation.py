@@ -120,10 +120,24 @@ def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, st
     return found, f"{(time.perf_counter() - began) / 60:.1f} min"
 
 
-def network(case: Case, seed: int, *, options: segment.Options, flips: bool) -> tuple[Any, str]:
-    began = time.perf_counter()
-    trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
-    minutes = (time.perf_counter() - began) / 60
+@dataclass(eq=False)
+class Trained:
+    """The last training, kept so that what is done with the network is told apart from how it was trained."""
+
+    options: segment.Options
+    last: tuple[Any, ...] = ()
+
+    def of(self, case: Case, seed: int) -> tuple[list[Any], float]:
+        key = (case.name, tuple(case.z), seed)
+        if not self.last or self.last[0] != key:
+            began = time.perf_counter()
+            trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(self.options, seed=seed))
+            self.last = key, trained, (time.perf_counter() - began) / 60
+        return self.last[1:]  # type: ignore[return-value]
+
+
+def network(case: Case, seed: int, *, training: Trained, flips: bool) -> tuple[Any, str]:
+    (trained, minutes), options = training.of(case, seed), training.options
     found = segment.labels(segment.apply(case.tested, trained, flips=flips, device=options.device), ids=segment.classes(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
     return found, f"{minutes:.1f} min, {updates} updates"
@@ -190,7 +204,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1, help="phantoms")
     parser.add_argument("--side", type=int, help="px of a phantom; else 512 x context")
-    parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--flips", action="store_true", help="also with mirrored tiles")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write the table there too")
@@ -205,7 +219,11 @@ def main() -> None:
     options = replace(PRESETS[args.preset], device=args.device, **given)
     fits: dict[str, Fit] = {"nearest drawing": copied,
                             "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
-    fits |= {name: partial(network, options=replace(options, network=name), flips=args.flips) for name in args.networks.split(",") if name}
+    for name in filter(None, args.networks.split(",")):
+        training = Trained(replace(options, network=name))
+        fits[name] = partial(network, training=training, flips=False)
+        if args.flips:
+            fits[f"{name}, mirrored too"] = partial(network, training=training, flips=True)
     depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
     cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
 

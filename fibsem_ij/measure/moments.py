@@ -26,7 +26,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     **{f"centroid_{axis}": (1, f"Mean {axis} of the voxels' middles; the middle of the first voxel is 0.") for axis in "zyx"},
     **{f"box_{axis}_{end}": (0, f"{which} of the object along {axis}, counted from 0.") for axis in "zyx"
        for end, which in (("start", "First voxel"), ("stop", "First voxel behind the last"))},
-    "cut": (0, "True where the object touches the border of the stack, so that some of it may lie outside."),
+    "cut": (0, "1 where the object touches the border of the stack, so that some of it may lie outside, else 0."),
     "extent": (0, "voxels / voxels of the box."),
     **{f"axis_length_{i}": (1, f"{which} axis of the ellipsoid with the same second moments: 2 sqrt(5 lambda_{i}).")
        for i, which in enumerate(("Longest", "Middle", "Shortest"), 1)},
@@ -45,7 +45,7 @@ def moments(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel) -> Table:
     return {"voxels": objects.voxels, "volume": objects.voxels * side.prod(),
             **{f"centroid_{name}": centroid[:, i] for i, name in enumerate("zyx")},
             **{f"box_{name}_{end}": corner[:, i] for i, name in enumerate("zyx") for end, corner in (("start", starts), ("stop", stops))},
-            "cut": ((starts == 0) | (stops == labels.shape)).any(1), "extent": objects.voxels / (stops - starts).prod(1),
+            "cut": ((starts == 0) | (stops == labels.shape)).any(1).astype(np.int64), "extent": objects.voxels / (stops - starts).prod(1),
             **{f"axis_length_{i + 1}": lengths[:, i] for i in range(3)}, **{f"axis_{name}": axis[:, i] for i, name in enumerate("zyx")}}
 
 

@@ -50,6 +50,29 @@ def test_any_size(name: str, size: tuple[int, int]) -> None:
     assert torch.isfinite(made).all()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 13), (64, 48)])
+def test_a_folded_network_answers_for_every_pixel(size: tuple[int, int]) -> None:
+    module = build("resunet", base=4, depth=2, fold=2, inputs=3, outputs=2)[1]
+    assert module.multiple == 8
+    assert module.first.in_channels == 12  # type: ignore[union-attr]
+    made = module.eval()(torch.randn(1, 3, *size))
+    assert made.shape == (1, 2, *size)
+    assert parameters("resunet", base=4, depth=2, fold=1) < parameters("resunet", base=4, depth=2, fold=2)
+
+
+def test_a_folded_network_learns_single_pixels() -> None:
+    """What is asked of it differs from pixel to pixel: a checkerboard."""
+    board = (torch.arange(32)[:, None] + torch.arange(32)) % 2
+    _, module = build("resunet", base=8, depth=1, fold=2, outputs=2)
+    optimizer = torch.optim.Adam(module.parameters(), 0.01)
+    x = board[None, None].float() + 0.1 * torch.randn(1, 1, 32, 32)
+    for _ in range(30):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(x), board[None]).backward()
+        optimizer.step()
+    assert (module(x).argmax(1)[0] == board).float().mean() > 0.99
+
+
 def test_padding_repeats_the_edge_and_is_cut_off_again() -> None:
     x = torch.arange(6.0).reshape(1, 1, 2, 3)
     seen: list[Tensor] = []
