@@ -156,11 +156,11 @@ def rows(case: Case, fits: dict[str, Fit], counts: list[int], draws: int) -> Ite
     for count in counts or [len(case.z)]:
         if count > len(case.z):
             continue
-        for what, fit in fits.items():
-            for draw in range(draws if counts else 1):
-                few = np.sort(np.random.default_rng([draw, count]).choice(len(case.z), count, replace=False))
-                if draw == 0:
-                    few = even(case.z, count)
+        for draw in range(draws if counts else 1):
+            few = np.sort(np.random.default_rng([draw, count]).choice(len(case.z), count, replace=False))
+            if draw == 0:
+                few = even(case.z, count)
+            for what, fit in fits.items():
                 found, cost = fit(case.of(few), draw + 1)
                 yield case.name, what, count, scored(case, found), cost
 
