@@ -8,7 +8,8 @@ and touches one object only; an object in it keeps it from being a hole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from fibsem_ij.arrays.slabs import Ids, Pixels, Slabs, join
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
-from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices
+from fibsem_ij.measure.objects import Counts, Objects, Rows
 from fibsem_ij.volume import ArrayLike
 
 DEFINITIONS: Mapping[str, Definition] = {
@@ -29,33 +30,9 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 def topology(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel, height: int | None = None) -> Table:
     """`height`: slices of a slab; it changes nothing."""
-    holes = _holes(labels, objects, height) if len(objects) else np.empty(0, np.int64)
+    euler, holes = _counted(labels, objects, height) if len(objects) else np.zeros((2, 0), np.int64)
     filled = objects.voxels + holes
-    return {"euler": _euler(labels, objects), "filled_volume": filled * sides(voxel_nm).prod(), "fenestrated_percent": 100 * holes / filled}
-
-
-def _euler(labels: ArrayLike, objects: Objects) -> Counts:
-    counted, worth = _compiled()[0], _worth()
-    outside = np.full(np.add(labels.shape[1:], 2), -1, np.int32)
-
-    def one(rows: Rows, k: int, z: int) -> Counts:
-        found = np.zeros(len(objects), np.int64)
-        here = _margined(rows[k])
-        counted(_margined(rows[k - 1]) if z else outside, here, worth, found)
-        if z == labels.shape[0] - 1:
-            counted(here, outside, worth, found)
-        return found
-
-    eighths = np.zeros(len(objects), np.int64)
-    for found in over_slices(one, labels, objects, halo=1):
-        eighths += found
-    return eighths // 8
-
-
-def _margined(rows: Rows) -> Rows:
-    out = np.full(np.add(rows.shape, 2), -1, np.int32)
-    out[1:-1, 1:-1] = rows
-    return out
+    return {"euler": euler, "filled_volume": filled * sides(voxel_nm).prod(), "fenestrated_percent": 100 * holes / filled}
 
 
 @lru_cache
@@ -72,11 +49,12 @@ def _worth() -> Counts:
     return worth
 
 
-def _holes(labels: ArrayLike, objects: Objects, height: int | None) -> Counts:
-    """Voxels (n,) of the background that each object alone surrounds."""
+def _counted(labels: ArrayLike, objects: Objects, height: int | None) -> tuple[Counts, Counts]:
+    """Of each object the Euler number, and the voxels of the background that it alone surrounds; slab by slab, each read once."""
     slabs, depth = Slabs.of(labels.shape, height), labels.shape[0]
-    look_at, seen = _compiled()[1], []
-    rows = np.empty((0, 0, 0), np.int32)
+    look_at = _compiled()[1]
+    seen: list[Counts] = []
+    rows, eighths = np.empty((0, 0, 0), np.int32), np.zeros(len(objects), np.int64)
 
     def read(i: int) -> Pixels:
         nonlocal rows
@@ -85,12 +63,17 @@ def _holes(labels: ArrayLike, objects: Objects, height: int | None) -> Counts:
 
     def each(i: int, pixels: Pixels, pieces: Ids, count: int) -> None:
         part = slabs.seen(i)
+        top, bottom = part.start == 0, part.stop == depth
         table = np.zeros((count + 1, 3), np.int64)  # lowest and highest row around the piece, its voxels
         table[:, :2] = len(objects), -1
-        look_at(rows, pieces, slabs.own(i).start - part.start, part.start == 0, part.stop == depth, table)
+        corners = _corners_of(np.pad(rows, ((int(top), int(bottom)), (1, 1), (1, 1)), constant_values=-1), len(objects), pool)
+        look_at(rows, pieces, slabs.own(i).start - part.start, top, bottom, table)
         seen.append(table)
+        for found in corners:
+            np.add(eighths, found, out=eighths)
 
-    joined = join(read, slabs, connectivity=6, each=each)
+    with ThreadPoolExecutor() as pool:
+        joined = join(read, slabs, connectivity=6, each=each)
     low, high, voxels = np.full(joined.count + 1, len(objects)), np.full(joined.count + 1, -1), np.zeros(joined.count + 1, np.int64)
     for number, table in zip(joined.tables, seen, strict=True):
         np.minimum.at(low, number, table[:, 0])
@@ -99,7 +82,19 @@ def _holes(labels: ArrayLike, objects: Objects, height: int | None) -> Counts:
     hole = np.flatnonzero(low == high)
     found = np.zeros(len(objects), np.int64)
     np.add.at(found, low[hole], voxels[hole])
-    return found
+    return eighths // 8, found
+
+
+def _corners_of(rows: Rows, count: int, pool: ThreadPoolExecutor) -> Iterator[Counts]:
+    """What the corners of the grid between any two slices of `rows` (with a margin of nothing) make of each object; under way at once."""
+    counted, worth = _compiled()[0], _worth()
+
+    def one(k: int) -> Counts:
+        found = np.zeros(count, np.int64)
+        counted(rows[k], rows[k + 1], worth, found)
+        return found
+
+    return pool.map(one, range(len(rows) - 1))
 
 
 @lru_cache
