@@ -120,24 +120,15 @@ def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, st
     return found, f"{(time.perf_counter() - began) / 60:.1f} min"
 
 
-@dataclass(eq=False)
-class Trained:
-    """The last training, kept so that what is done with the network is told apart from how it was trained."""
-
-    options: segment.Options
-    last: tuple[Any, ...] = ()
-
-    def of(self, case: Case, seed: int) -> tuple[list[Any], float]:
-        key = (case.name, tuple(case.z), seed)
-        if not self.last or self.last[0] != key:
-            began = time.perf_counter()
-            trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(self.options, seed=seed))
-            self.last = key, trained, (time.perf_counter() - began) / 60
-        return self.last[1:]  # type: ignore[return-value]
-
-
-def network(case: Case, seed: int, *, training: Trained, flips: bool) -> tuple[Any, str]:
-    (trained, minutes), options = training.of(case, seed), training.options
+def network(case: Case, seed: int, *, options: segment.Options, flips: bool, kept: dict[Any, Any]) -> tuple[Any, str]:
+    """`kept`: the last training, so that what is done with a network is told apart from how it was trained."""
+    key = case.name, tuple(case.z), seed
+    if key not in kept:
+        kept.clear()
+        began = time.perf_counter()
+        trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
+        kept[key] = trained, (time.perf_counter() - began) / 60
+    trained, minutes = kept[key]
     found = segment.labels(segment.apply(case.tested, trained, flips=flips, device=options.device), ids=segment.classes(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
     return found, f"{minutes:.1f} min, {updates} updates"
@@ -220,10 +211,10 @@ def main() -> None:
     fits: dict[str, Fit] = {"nearest drawing": copied,
                             "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
     for name in filter(None, args.networks.split(",")):
-        training = Trained(replace(options, network=name))
-        fits[name] = partial(network, training=training, flips=False)
+        one = partial(network, options=replace(options, network=name), kept={})
+        fits[name] = partial(one, flips=False)
         if args.flips:
-            fits[f"{name}, mirrored too"] = partial(network, training=training, flips=True)
+            fits[f"{name}, mirrored too"] = partial(one, flips=True)
     depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
     cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
 

@@ -24,7 +24,7 @@ from fibsem_ij import files
 from fibsem_ij.arrays.boxes import boxes
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files.meshes import Mesh
-from fibsem_ij.volume import Labels
+from fibsem_ij.volume import Labels, checked_voxel
 
 VOXELS = 2**25
 _ROUNDS, _BAND = 40, 0.03  # of the filter: what varies faster than some 8 voxels goes
@@ -158,5 +158,5 @@ def _level(path: Path, labels: Labels, voxels: int) -> tuple[Labels, Steps]:
 
 
 def _with(labels: Labels, pixels: Any, steps: Steps) -> Labels:
-    size = tuple(n * step for n, step in zip(labels.voxel_nm, steps, strict=True)) if labels.voxel_nm else None
-    return Labels(pixels, size, labels.names[::steps[0]], labels.classes)  # type: ignore[arg-type]
+    size = checked_voxel([n * step for n, step in zip(labels.voxel_nm, steps, strict=True)] if labels.voxel_nm else None)
+    return Labels(pixels, size, labels.names[::steps[0]], labels.classes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,7 @@ from typer.testing import CliRunner
 from fibsem_ij import files
 from fibsem_ij.cli.render import app
 from fibsem_ij.files import meshes, tables
-from fibsem_ij.render_objects import check_vtk
 from fibsem_ij.volume import Labels, Volume
-
-
-@pytest.fixture
-def drawing() -> None:
-    """Where VTK finds no driver that draws: a skip, but a failure under CI=true."""
-    try:
-        check_vtk()
-    except OSError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 def run(*arguments: object) -> dict[str, Any]:

@@ -12,22 +12,13 @@ import pytest
 from PIL import Image
 
 from fibsem_ij.arrays.colours import colours_of
-from fibsem_ij.render_objects import View, check_vtk, picture, save_film, turntable
+from fibsem_ij.render_objects import View, picture, save_film, turntable
 from fibsem_ij.volume import Labels
+
+pytestmark = pytest.mark.usefixtures("drawing")
 
 FRONT = View(azimuth=0, elevation=0, size=(240, 180), smoothing=0.5)
 RED, BLUE = 3, 6  # ids whose colours are that
-
-
-@pytest.fixture(scope="module", autouse=True)
-def drawing() -> None:
-    """Where VTK finds no driver that draws: a skip, but a failure under CI=true."""
-    try:
-        check_vtk()
-    except OSError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 def where(shown: np.ndarray, number: int) -> np.ndarray:

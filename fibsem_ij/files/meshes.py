@@ -82,8 +82,9 @@ def write_all(folder: Path, meshes: Iterable[tuple[int, Mesh]], *, ending: str) 
     """label_0001.stl and so on, over an older folder of meshes; how many."""
     count = 0
     with whole_folder(folder, stranger=_stranger) as part:
-        for count, (number, mesh) in enumerate(meshes, 1):  # noqa: B007
+        for number, mesh in meshes:
             write(part / f"label_{number:04d}{ending}", mesh)
+            count += 1
     return count
 
 

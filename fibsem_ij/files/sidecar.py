@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.files import tables
@@ -22,7 +23,7 @@ def write(path: Path, table: Mapping[str, npt.ArrayLike], columns: Mapping[str, 
         raise ValueError(f"expected the meaning of every column, got none of {', '.join(missing)}; define it")
     beside(path).unlink(missing_ok=True)  # NB: first, so that an older one never speaks for the new table
     tables.write(path, table)
-    rows = len(next(iter(table.values()), ()))  # type: ignore[arg-type]
+    rows = max((np.size(column) for column in table.values()), default=0)
     write_json(beside(path), {"table": path.name, "rows": rows, **about, "columns": {name: dict(columns[name]) for name in table}})
 
 

@@ -115,8 +115,9 @@ def _runs(aligner: Aligner, some: Sequence[Step], ready: Mapping[int, tuple[Any,
     rngs = [np.random.default_rng([seed, *step]) for step in some]
     of = " and ".join(f"slice {moving} to slice {fixed}" for fixed, moving in (some if len(some) < 3 else (some[0], some[-1])))
     try:
-        many = getattr(aligner, "many", None)
-        return list(many(pairs, rngs=rngs)) if many else [aligner(*pairs[0], rng=rngs[0])]
+        if hasattr(aligner, "many"):
+            return list(aligner.many(pairs, rngs=rngs))
+        return [aligner(*pairs[0], rng=rngs[0])]
     except ValueError as error:
         raise ValueError(f"{of}: {error}") from error
     except Exception as error:
