@@ -12,7 +12,7 @@ from PIL import Image
 
 from fibsem_ij import phantom, register
 from fibsem_ij.register.quality import quality
-from fibsem_ij.render_registration import registration_sheet
+from fibsem_ij.render.registration import registration_sheet
 
 WIDTH, COLOURS = 1100, 128
 

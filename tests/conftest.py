@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # NB: read once, when torch and N
 @pytest.fixture(scope="session")
 def drawing() -> None:
     """Where VTK finds no driver that draws: a skip, but a failure under CI=true."""
-    from fibsem_ij.render_objects import check_vtk
+    from fibsem_ij.render.objects import check_vtk
 
     try:
         check_vtk()

@@ -123,7 +123,7 @@ def score(
     lines = [f"{name:10} {value:.4g}" for name, value in told.items()]
     if pictures:
         from fibsem_ij import render
-        from fibsem_ij.render_denoise import denoising_sheet
+        from fibsem_ij.render.denoise import denoising_sheet
 
         pictures.mkdir(parents=True, exist_ok=True)
         sheet = denoising_sheet(result, truth, noisy=files.read(noisy) if noisy else None)

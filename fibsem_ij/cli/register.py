@@ -132,7 +132,7 @@ def qc(
     from fibsem_ij.files import tables
     from fibsem_ij.files import transforms as door
     from fibsem_ij.register.quality import quality
-    from fibsem_ij.render_registration import registration_sheet
+    from fibsem_ij.render.registration import registration_sheet
 
     stack, fitted = files.read(src), door.read(transforms)
     with workers_of(workers) as pool:

@@ -10,7 +10,7 @@ import typer
 from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, show, voxel_of
 
 if TYPE_CHECKING:
-    from fibsem_ij.render_meshes import Thin
+    from fibsem_ij.render.meshes import Thin
 
 app = typer.Typer(help="Pictures, films, meshes and figures; one page that shows a workspace.", no_args_is_help=True)
 
@@ -59,22 +59,23 @@ def objects(
 
     fibsem-ij render objects labels.zarr cells.png ; fibsem-ij render objects labels.zarr cells.gif
     """
-    from fibsem_ij import render, render_objects
+    from fibsem_ij import render
+    from fibsem_ij.render.objects import FILMS, View, picture, save_film, turntable
 
-    film = out.suffix.lower() in render_objects.FILMS
+    film = out.suffix.lower() in FILMS
     if not film and out.suffix.lower() != ".png":
         raise ValueError(f"expected a name that ends in .png, .gif or .mp4, got {out}; choose one of them")
     if film and paper == "clear":
         raise ValueError("expected a film on dark or white paper, got clear; films have no clear background here")
-    view = render_objects.View(azimuth, elevation, _size(size) or ((640, 480) if film else (1200, 900)), paper, smoothing)
+    view = View(azimuth, elevation, _size(size) or ((640, 480) if film else (1200, 900)), paper, smoothing)
     thin = _shown(labels, ids, voxels, voxel_nm)
     note = "" if plain else thin.caption
     if film:
         with progress_to(progress, "frames") as step:
-            turned = render_objects.turntable(thin.labels, frames=frames, view=view, note=note, progress=step)
-            render_objects.save_film(out, turned, fps=frames / 4)
+            turned = turntable(thin.labels, frames=frames, view=view, note=note, progress=step)
+            save_film(out, turned, fps=frames / 4)
     else:
-        render.save(out, render_objects.picture(thin.labels, view=view, note=note))
+        render.save(out, picture(thin.labels, view=view, note=note))
     show({"path": str(out), "caption": thin.caption, "steps": thin.steps}, json_, f"{thin.caption}. Look at {out}")
 
 
@@ -94,12 +95,12 @@ def meshes(
 
     fibsem-ij render meshes labels.zarr meshes/ --format ply --unit um
     """
-    from fibsem_ij import render_meshes
     from fibsem_ij.files import meshes as door
+    from fibsem_ij.render.meshes import meshes as surfaces
 
     thin = _shown(labels, ids, voxels, voxel_nm)
     unit = unit or ("nm" if thin.labels.voxel_nm else "px")
-    count = door.write_all(folder, render_meshes.meshes(thin.labels, unit=unit, smoothing=smoothing), ending=f".{ending}")
+    count = door.write_all(folder, surfaces(thin.labels, unit=unit, smoothing=smoothing), ending=f".{ending}")
     show({"path": str(folder), "meshes": count, "unit": unit, "steps": thin.steps}, json_,
          f"{count} meshes in {folder}, lengths in {unit}; {thin.caption}")
 
@@ -117,11 +118,11 @@ def table(
 
     fibsem-ij render table measures.csv figures/ --by class
     """
-    from fibsem_ij import render_measures
     from fibsem_ij.files import tables
+    from fibsem_ij.render.measures import draw
 
     chosen = [name.strip() for name in columns.split(",") if name.strip()]
-    paths = render_measures.draw(folder, tables.read(source), names=chosen, x=x, by=by)
+    paths = draw(folder, tables.read(source), names=chosen, x=x, by=by)
     show({"paths": [str(path) for path in paths]}, json_, f"Look at {', '.join(map(str, paths))}")
 
 
@@ -154,11 +155,11 @@ def montage(
 def _shown(path: Path, ids: str, voxels: int, voxel_nm: str) -> Thin:
     from dataclasses import replace
 
-    from fibsem_ij import render_meshes
+    from fibsem_ij.render.meshes import only, opened
 
-    thin = render_meshes.opened(path, voxels=voxels, voxel_nm=voxel_of(voxel_nm))
+    thin = opened(path, voxels=voxels, voxel_nm=voxel_of(voxel_nm))
     chosen = _numbers(ids, "--ids as labels", "3,7,12")
-    return replace(thin, labels=render_meshes.only(thin.labels, chosen)) if chosen else thin
+    return replace(thin, labels=only(thin.labels, chosen)) if chosen else thin
 
 
 def _size(text: str) -> tuple[int, int] | None:

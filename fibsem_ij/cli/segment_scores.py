@@ -52,7 +52,7 @@ def score(
     if table:
         tables.write(table, _with_names(told["table"], result.names))
     if pictures:
-        from fibsem_ij.render_segment import draw
+        from fibsem_ij.render.segment import draw
 
         drawn = draw(pictures, result, layer.slices, told, names, second=beside, src=files.read(image) if image else None,
                      slice_names=result.names)

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibsem_ij import files, report, report_page
+from fibsem_ij import files, report
 from fibsem_ij.arrays import class_scores
 from fibsem_ij.files import sidecar, tables, transforms
-from fibsem_ij.report_folder import gather
+from fibsem_ij.report.folder import gather
+from fibsem_ij.report.page import number
 from fibsem_ij.volume import Labels, Transforms, Volume
 
 VOXEL = (20.0, 10.0, 10.0)
@@ -188,7 +189,7 @@ def test_the_cleanest_stack_of_the_same_shape_lies_under_labels(workspace: Path)
 @pytest.mark.parametrize(("value", "shown"), [(None, "–"), (float("nan"), "–"), (3.0, "3"), (1234567, "1,234,567"), (0.123456, "0.1235"),
                                               (4.2e9, "4.200e+09"), (1.5e-5, "1.500e-05"), (12345.67, "12,345.7"), ("a", "a"), (0.0, "0")])
 def test_numbers_are_short(value: float | str | None, shown: str) -> None:
-    assert report_page.number(value) == shown
+    assert number(value) == shown
 
 
 def test_a_browser_shows_it_in_light_and_dark_without_complaint(page: Path, chromium: Browser, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.render import RGB
-from fibsem_ij.render_measures import INK, rendered
+from fibsem_ij.render.measures import INK, rendered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fibsem_ij import files
-from fibsem_ij.render_meshes import ids_of, meshes, only, opened, surface, thinned
+from fibsem_ij.render.meshes import ids_of, meshes, only, opened, surface, thinned
 from fibsem_ij.volume import Labels
 
 ISO, FLAT = (10.0, 10.0, 10.0), (40.0, 10.0, 10.0)

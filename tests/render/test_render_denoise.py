@@ -1,6 +1,6 @@
 import numpy as np
 
-from fibsem_ij.render_denoise import denoising_sheet
+from fibsem_ij.render.denoise import denoising_sheet
 
 rng = np.random.default_rng(0)
 TRUTH = np.kron(rng.integers(60, 200, (5, 8, 8)), np.ones((1, 8, 8))).astype(np.uint8)

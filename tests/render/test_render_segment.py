@@ -10,7 +10,7 @@ from PIL import Image
 
 from fibsem_ij.arrays.class_scores import score
 from fibsem_ij.arrays.colours import colours_of
-from fibsem_ij.render_segment import class_sheet, draw, overlay, score_sheet
+from fibsem_ij.render.segment import class_sheet, draw, overlay, score_sheet
 
 NAMES = {1: "mitochondrion", 4: "E.R./smooth"}
 GREY = np.random.default_rng(0).integers(60, 200, (4, 60, 90)).astype(np.uint8)

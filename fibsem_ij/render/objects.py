@@ -2,7 +2,7 @@
 
 Drawn by VTK (pyvista) off screen, without a window or a graphics card. Nothing is mirrored: x to the right, y down as in a
 slice, z away from the eye; so the front of the picture is slice 0. Voxels keep their proportions. What is drawn, how large
-it is, and on which grid (render_meshes.py makes large stacks coarser) stands below the picture.
+it is, and on which grid (meshes.py makes large stacks coarser) stands below the picture.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files.whole import whole
 from fibsem_ij.render import RGB
-from fibsem_ij.render_meshes import surface
+from fibsem_ij.render.meshes import surface
 from fibsem_ij.volume import Labels
 
 FILMS = (".gif", ".mp4")

@@ -1,7 +1,7 @@
 """report.html: one page that shows a workspace, with the numbers and the recipe; it needs no network and no other file.
 
 A report shows what is in the folder, whatever made it, and says what it could not read. It is made anew from the folder each time;
-nothing else is kept. report_folder finds what there is, report_sections shows it, report_page is the page.
+nothing else is kept. `folder` finds what there is, `sections` shows it, `page` is the page.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from fibsem_ij import report_page, report_plots, report_sections
 from fibsem_ij.files.whole import write_text
-from fibsem_ij.report_folder import REPORT, Workspace, describe, gather
+from fibsem_ij.report import page, plots, sections
+from fibsem_ij.report.folder import REPORT, Workspace, describe, gather
 
 Progress = Callable[[int, int], None]
 
@@ -41,7 +41,7 @@ def html(found: Workspace, *, progress: Progress | None = None) -> str:
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     subtitle = describe(found.stack) if found.stack else "A workspace of fibsem_ij"
     foot = f"fibsem_ij {version('fibsem-ij')}, {now}. Everything on this page is in it; it needs no network."
-    return report_page.page(name, subtitle, _tiles(found), shown, foot)
+    return page.page(name, subtitle, _tiles(found), shown, foot)
 
 
 def _tiles(found: Workspace) -> list[tuple[str, str]]:
@@ -62,20 +62,20 @@ def _tiles(found: Workspace) -> list[tuple[str, str]]:
 
 
 def _measures(found: Workspace) -> str:
-    return "".join(report_plots.measures(name, table, found.meanings[name]) for name, table in found.tables.items())
+    return "".join(plots.measures(name, table, found.meanings[name]) for name, table in found.tables.items())
 
 
 _PROBLEMS = "What could not be read"
 _SECTIONS: tuple[tuple[str, Callable[[Workspace], str]], ...] = (
-    ("Stack", report_sections.stack),
-    ("Alignment", report_sections.alignment),
-    ("Training", report_sections.training),
-    ("Drawings", report_sections.drawings),
-    ("Classes", report_sections.classes),
-    ("Scores", report_sections.scores),
-    ("Objects", report_sections.objects),
+    ("Stack", sections.stack),
+    ("Alignment", sections.alignment),
+    ("Training", sections.training),
+    ("Drawings", sections.drawings),
+    ("Classes", sections.classes),
+    ("Scores", sections.scores),
+    ("Objects", sections.objects),
     ("Measures", _measures),
-    ("Pictures in the folder", report_sections.pictures),
-    ("Recipe", report_sections.recipe),
-    (_PROBLEMS, report_sections.problems),
+    ("Pictures in the folder", sections.pictures),
+    ("Recipe", sections.recipe),
+    (_PROBLEMS, sections.problems),
 )

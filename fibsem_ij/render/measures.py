@@ -1,6 +1,6 @@
 """A table of measures as figures for a paper: how each measure is distributed, and how measures go together. PNG and SVG.
 
-Which columns, in which unit and on which axis is said in render_columns. `by` is a column of classes or parents.
+Which columns, in which unit and on which axis is said in columns.py. `by` is a column of classes or parents.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.files.whole import whole
-from fibsem_ij.render_columns import Table, as_numbers, axis, columns, groups_of, spearman, wide
+from fibsem_ij.render.columns import Table, as_numbers, axis, columns, groups_of, spearman, wide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ import pytest
 from fibsem_ij import phantom, render
 from fibsem_ij.files import tables
 from fibsem_ij.register.quality import quality
-from fibsem_ij.render_registration import registration_sheet
+from fibsem_ij.render.registration import registration_sheet
 from fibsem_ij.volume import Transforms, Volume
 
 SHAPES = [((20, 96, 128), (120, 150)), ((40, 32, 128), (32, 128)), ((90, 32, 32), (20, 20)), ((2, 40, 40), (40, 40))]

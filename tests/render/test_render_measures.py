@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from fibsem_ij import render_columns as columns
-from fibsem_ij import render_measures as figures
 from fibsem_ij.arrays.colours import colours_of
+from fibsem_ij.render import columns
+from fibsem_ij.render import measures as figures
 
 RNG = np.random.default_rng(2)
 N = 60

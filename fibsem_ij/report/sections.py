@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fibsem_ij import render, render_meshes, render_objects, report_plots
-from fibsem_ij import report_page as page
+from fibsem_ij import render
 from fibsem_ij.arrays.slices import middle
 from fibsem_ij.files import drawn
-from fibsem_ij.report_folder import Workspace, describe
+from fibsem_ij.render.meshes import opened
+from fibsem_ij.render.objects import View, picture
+from fibsem_ij.report import page, plots
+from fibsem_ij.report.folder import Workspace, describe
 from fibsem_ij.volume import Labels, Volume
 
 _WIDE_PX, _DETAIL_PX, _TALL_PX = 720, 256, 960
@@ -60,7 +62,7 @@ def alignment(found: Workspace) -> str:
     sheet = ""
     if raw is not None and small:
         from fibsem_ij.register.quality import quality
-        from fibsem_ij.render_registration import registration_sheet
+        from fibsem_ij.render.registration import registration_sheet
 
         measured = quality(raw, fitted)
         sheet = page.folded("Quality sheet: cuts before and after, and the slices to doubt first",
@@ -69,7 +71,7 @@ def alignment(found: Workspace) -> str:
     words = f"{len(fitted)} slices, {fitted.model} transforms, onto {fitted.canvas[0]} x {fitted.canvas[1]} pixels."
     bad = [(str(z), fitted.why.get(z, "")) for z in fitted.bad]
     listed = page.heading("Left out and bridged") + page.table(("slice", "why"), bad) if bad else ""
-    curves = page.plot(report_plots.drift(fitted, measured), "What the transforms do to each slice; red: bad")
+    curves = page.plot(plots.drift(fitted, measured), "What the transforms do to each slice; red: bad")
     return page.text(words) + curves + listed + sheet
 
 
@@ -83,7 +85,7 @@ def training(found: Workspace) -> str:
                       f"at update {best['update']}")
         parts += [page.heading(name), page.text(facts), *map(page.text, said["notes"])]
         if len(rows) > 2:
-            parts.append(page.plot(report_plots.curve(rows), "Over the minutes; the dashed line is the best, which was kept"))
+            parts.append(page.plot(plots.curve(rows), "Over the minutes; the dashed line is the best, which was kept"))
     return "".join(parts)
 
 
@@ -169,11 +171,11 @@ def objects(found: Workspace) -> str:
     parts = []
     for name, labels in found.objects.items():
         with found.minding(name):
-            thin = render_meshes.opened(found.paths[name])
+            thin = opened(found.paths[name])
             parts.append(page.heading(found.paths[name].name) + page.text(f"{describe(labels)}; {thin.caption}."))
             parts.append(page.grid(_over(found, labels, _SHOWN, _WIDE_PX // 2), 3))
             with found.minding(f"3D picture of {name}"):
-                shown = render_objects.picture(thin.labels, view=render_objects.View(paper="clear"))
+                shown = picture(thin.labels, view=View(paper="clear"))
                 parts.append(page.grid([page.figure(shown, f"{name}: {thin.caption}", drawing=True)], 1))
             parts.append(page.grid(_cuts(labels, found.under(labels)), 2))
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""The curves of a report, in the ink of the page (report_page.plot), and the table of measures with its figures."""
+"""The curves of a report, in the ink of the page (report/page.py), and the table of measures with its figures."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fibsem_ij import render_columns, render_measures
-from fibsem_ij import report_page as page
-from fibsem_ij.render_measures import INK, dress
+from fibsem_ij.render.columns import columns, summary
+from fibsem_ij.render.measures import INK, distributions, dress, scatters
+from fibsem_ij.report import page
 from fibsem_ij.volume import Transforms
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ def curve(rows: Sequence[Mapping[str, float]]) -> Figure:
 def measures(name: str, table: Mapping[str, Any], definitions: Mapping[str, str]) -> str:
     """Figures, and a summary of every column."""
     by = next((column for column in ("class", "parent") if column in table and 1 < len(np.unique(table[column])) <= 12), "")
-    found = render_columns.columns(table)
+    found = columns(table)
     rows = len(next(iter(table.values()), ()))
     if not found:
         return page.heading(name) + page.text(f"{rows} rows; nothing in them differs from row to row.")
     parts = [page.heading(name), page.text(f"{rows} rows" + (f", grouped by {by}" if by else "") + ".")]
     caption = "All points with median and quartiles" if by else "The dashed line is the median"
-    parts.append(page.plot(render_measures.distributions(table, by=by, ink=INK), caption))
+    parts.append(page.plot(distributions(table, by=by, ink=INK), caption))
     if len(found) > 1:
-        parts.append(page.plot(render_measures.scatters(table, by=by, ink=INK), "rho: Spearman's rank correlation"))
+        parts.append(page.plot(scatters(table, by=by, ink=INK), "rho: Spearman's rank correlation"))
     keys = ("n", "mean", "sd", "min", "median", "max")
     lines: list[list[page.Value]] = [[column, *(told[key] for key in keys), *([definitions.get(column, "")] if definitions else [])]
-                                     for column, told in render_columns.summary(table)]
+                                     for column, told in summary(table)]
     parts.append(page.folded("Summary of every column",
                              page.table(("column", *keys, *(["what it is"] if definitions else [])), lines), is_open=True))
     return "".join(parts)

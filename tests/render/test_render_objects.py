@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fibsem_ij.arrays.colours import colours_of
-from fibsem_ij.render_objects import View, picture, save_film, turntable
+from fibsem_ij.render.objects import View, picture, save_film, turntable
 from fibsem_ij.volume import Labels
 
 pytestmark = pytest.mark.usefixtures("drawing")
@@ -121,7 +121,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
 
 
 def test_where_vtk_cannot_draw_there_is_a_remedy_and_no_crash() -> None:
-    code = ("import numpy as np\nfrom fibsem_ij.render_objects import View, picture\nfrom fibsem_ij.volume import Labels\n"
+    code = ("import numpy as np\nfrom fibsem_ij.render.objects import View, picture\nfrom fibsem_ij.volume import Labels\n"
             "print(picture(Labels(np.ones((2, 3, 4), np.uint8)), view=View(size=(64, 48))).shape)")
     env = {**os.environ, "VTK_DEFAULT_OPENGL_WINDOW": "vtkOSOpenGLRenderWindow"}  # OSMesa, which few have
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False)
