@@ -16,7 +16,7 @@ whole pixels. To them it is structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,20 +49,20 @@ def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[Array
 
 def apply(src: ArrayLike, network: Network, out: WritableArray | None = None, *, uncertainty: WritableArray | None = None,
           residual: WritableArray | None = None, bad: Iterable[int] = (), draws: int = 0, tile: int = 512, flips: bool = False,
-          device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
+          device: str = "auto", done: Collection[int] = (), progress: Callable[[int, int], None] | None = None) -> Any:
     """The clean stack, slice by slice.
 
     Filled beside it where given, float32 in grey values: `residual`, what was taken away (it should look like noise); `uncertainty` of a
     vae, the deviation of decoded draws. `draws` of a vae: the mean of so many (8 say) instead of the decoded middle of the code.
     `bad`: slices that are no one's neighbours: the nearest good one stands in for them. They are denoised like the others.
-    `flips`: the mean over mirrored tiles, in four times the time.
+    `flips`: the mean over mirrored tiles, in four times the time. `done`: slices that `out` has already.
     """
     from fibsem_ij.denoise.applying import apply_network
 
     if out is None:
         out = np.empty(src.shape, src.dtype)
     apply_network(src, network, out, uncertainty=uncertainty, residual=residual, bad=bad, draws=draws, tile=tile, flips=flips,
-                  device=device, progress=progress)
+                  device=device, done=done, progress=progress)
     return out
 
 

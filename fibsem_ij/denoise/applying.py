@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +19,7 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 
 def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncertainty: WritableArray | None,
                   residual: WritableArray | None, bad: Iterable[int], draws: int, tile: int, flips: bool, device: str,
-                  progress: Callable[[int, int], None] | None) -> None:
+                  done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
     _check(src, network, out, uncertainty, residual)
     unseen = left_out(bad, src.shape[0]) if network.neighbours else frozenset[int]()
     drawn = network.task == "denoise.vae" and (draws > 0 or uncertainty is not None)
@@ -33,19 +34,22 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
         if uncertainty is not None:
             uncertainty[z] = values[1] / np.float32(network.scale.gain)
 
-    def tell(done: int, _: int) -> None:
+    def tell(before: int, more: int, _: int) -> None:
         if progress:
-            progress(run[0] + done, src.shape[0])
+            progress(before + more, src.shape[0])
 
-    for run in _runs(src.shape[0], unseen):
+    before = len(set(done))
+    for run in _runs([z for z in range(src.shape[0]) if z not in done], unseen):
         seen = Once(Good(src, unseen.difference(run), asking=run))
-        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run, progress=tell)
+        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run,
+                progress=partial(tell, before))
+        before += len(run)
 
 
-def _runs(depth: int, bad: Collection[int]) -> Iterator[range]:
+def _runs(slices: Iterable[int], bad: Collection[int]) -> Iterator[range]:
     """Good slices as long as they follow one another; each bad one alone, for it is shown only to itself."""
-    for lone, group in groupby(range(depth), bad.__contains__):
-        zs = list(group)
+    for (lone, _), group in groupby(enumerate(slices), lambda nz: (nz[1] in bad, nz[1] - nz[0])):
+        zs = [z for _, z in group]
         yield from (range(z, z + 1) for z in zs) if lone else (range(zs[0], zs[-1] + 1),)
 
 

@@ -60,8 +60,12 @@ def write(path: Name, noun: Volume) -> None:
 
 @contextmanager
 def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: Voxel | None = None, names: Sequence[str] = (),
-           labels: bool = False, classes: Mapping[int, str] | None = None) -> Iterator[Filled]:
-    """An array to fill, `out[z] = slice`, in any order; it becomes `path` at a clean exit with every slice written."""
+           labels: bool = False, classes: Mapping[int, str] | None = None, resume: str = "") -> Iterator[Filled]:
+    """An array to fill, `out[z] = slice`, in any order; it becomes `path` at a clean exit with every slice written.
+
+    `resume`, of a .zarr, says what the stack is made of: after a stop, a power cut included, the same `resume` finds the slices
+    that were written, `out.done`, and the rest is filled.
+    """
     from fibsem_ij.files.stack import Blank
 
     path = Path(path)
@@ -71,7 +75,9 @@ def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: 
         noun: Volume = Labels(blank, voxel_nm, tuple(names), classes or {})
     else:
         noun = Volume(blank, voxel_nm, tuple(names))
-    with _format(path, writing=True).create(path, noun) as out:
+    if resume and path.suffix.lower() != ".zarr":
+        raise ValueError(f"expected a .zarr to fill over several runs, got {path.name}; name it .zarr")
+    with _format(path, writing=True).create(path, noun, **({"resume": resume} if resume else {})) as out:
         yield out
 
 

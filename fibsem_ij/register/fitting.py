@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -25,13 +25,14 @@ Progress = Callable[[int, int], None]
 DUPLICATED = "duplicated"
 
 
-def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = None, progress: Progress | None = None) -> Transforms:
+def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = None, kept: MutableMapping[Step, Pair] | None = None,
+              progress: Progress | None = None) -> Transforms:
     if len(src.shape) != 3 or src.shape[0] < 2:
         raise ValueError(f"expected a stack (z, y, x) of at least two slices, got shape {tuple(src.shape)}; there is nothing to align")
     options.named(src.shape[0])
     frame = Frame((src.shape[1], src.shape[2]))
     why = dict.fromkeys(options.bad, "given") | look_at(src, executor=executor, progress=progress)
-    pairs, good, unlike = _trusted_pairs(src, why, options, executor, progress)
+    pairs, good, unlike = _trusted_pairs(src, why, options, {} if kept is None else kept, executor, progress)
     matrices = solve(consistent(list(pairs.values()), frame=frame), good, model=options.model, frame=frame, anchors=options.anchors)
     if options.keep_trend:
         matrices = without_trend(matrices, slices=options.trend_slices, model=options.model, frame=frame)
@@ -53,11 +54,11 @@ def look_at(src: ArrayLike, *, executor: Executor | None = None, progress: Progr
     return by_looks([looks[z] for z in range(src.shape[0])], limits=Limits())
 
 
-def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, executor: Executor | None,
-                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int], dict[int, str]]:
+def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, kept: MutableMapping[Step, Pair],
+                   executor: Executor | None, progress: Progress | None) -> tuple[dict[Step, Pair], list[int], dict[int, str]]:
     """The pairs of the good slices, these, and why others are not. Each that turns out bad makes new neighbours: until none does."""
     fit_more = partial(fit_pairs, src, aligner=_aligner(options), model=options.model, seed=options.seed,
-                       contrast=equalise if options.contrast == "equalise" else None, executor=executor, progress=progress)
+                       contrast=equalise if options.contrast == "equalise" else None, kept=kept, executor=executor, progress=progress)
     good = [z for z in range(src.shape[0]) if z not in why]
     tried: set[Step] = set()
     unlike: dict[int, str] = {}

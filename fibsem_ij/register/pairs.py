@@ -12,7 +12,7 @@ on chunks or workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -53,15 +53,25 @@ def steps(good: Sequence[int], *, reach: int) -> list[Step]:
 
 def fit_pairs(src: ArrayLike, wanted: Iterable[Step], aligner: Aligner, *, model: str, seed: int,
               contrast: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None, executor: Executor | None = None,
-              progress: Callable[[int, int], None] | None = None) -> dict[Step, Pair]:
-    """Fit the wanted pairs. A pair for which the aligner found nothing is absent from the answer."""
-    chunks = _Chunks(src, wanted)
-    if not chunks.steps:
-        return {}
-    found: dict[int, list[Pair]] = {}
-    task = partial(_fit_chunk, jobs=chunks.jobs(), aligner=aligner, model=model, seed=seed, contrast=contrast)
-    map_slices(task, chunks, found, executor=executor, progress=progress, unit="chunk")
-    return {(pair.fixed, pair.moving): pair for i in sorted(found) for pair in found[i]}
+              kept: MutableMapping[Step, Pair] | None = None, progress: Callable[[int, int], None] | None = None) -> dict[Step, Pair]:
+    """Fit the wanted pairs that are not in `kept`, and put them there. A pair for which the aligner found nothing is absent."""
+    kept, wanted = {} if kept is None else kept, set(wanted)
+    chunks = _Chunks(src, wanted - kept.keys())
+    if chunks.steps:
+        task = partial(_fit_chunk, jobs=chunks.jobs(), aligner=aligner, model=model, seed=seed, contrast=contrast)
+        map_slices(task, chunks, _Kept(kept), executor=executor, progress=progress, unit="chunk")
+    return {step: kept[step] for step in sorted(wanted & kept.keys())}
+
+
+class _Kept:
+    """Chunks in, pairs kept."""
+
+    def __init__(self, pairs: MutableMapping[Step, Pair]) -> None:
+        self.pairs = pairs
+
+    def __setitem__(self, _: int, found: list[Pair]) -> None:
+        for pair in found:
+            self.pairs[pair.fixed, pair.moving] = pair
 
 
 class _Chunks:

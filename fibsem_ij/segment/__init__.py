@@ -16,7 +16,7 @@ Drawn objects instead of classes give, with `boundary_px`, the probabilities of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +58,16 @@ def classes(networks: Sequence[Network]) -> dict[int, str]:
 
 
 def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, tile: int = 512, flips: bool = False,
-          device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
-    """The probabilities (c, z, y, x), slice by slice. `flips`: the mean over mirrored tiles, a little better in four times the time."""
+          device: str = "auto", done: Collection[int] = (), progress: Callable[[int, int], None] | None = None) -> Any:
+    """The probabilities (c, z, y, x), slice by slice. `flips`: the mean over mirrored tiles, a little better in four times the time.
+
+    `done`: slices that `out` has already.
+    """
     from fibsem_ij.segment.applying import apply_networks, classes_of
 
     if out is None:
         out = np.empty((len(classes_of(networks)), *src.shape), np.uint8)
-    apply_networks(src, networks, out, tile=tile, flips=flips, device=device, progress=progress)
+    apply_networks(src, networks, out, tile=tile, flips=flips, device=device, done=done, progress=progress)
     return out
 
 

@@ -6,7 +6,7 @@ that the stack is read once and nothing is rounded in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,7 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
 
 
 def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool, device: str,
-                   progress: Callable[[int, int], None] | None) -> None:
+                   done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())
     context, grain_px = _alike(src, networks)
     height, width = src.shape[1:]
@@ -50,8 +50,13 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         out[:, z] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
 
+    def tell(more: int, _: int) -> None:
+        if progress:
+            progress(src.shape[0] - len(left) + more, src.shape[0])
+
+    left = [z for z in range(src.shape[0]) if z not in done]
     predict(Seen(src, context=context, grain_px=grain_px), together, keep, options=Options(tile=tile, flips=flips, device=device),
-            progress=progress)
+            slices=left, progress=tell)
 
 
 class Together(nn.Module):

@@ -92,6 +92,17 @@ def test_a_bad_slice_is_no_ones_neighbour(trained):
     assert np.array_equal(alone, denoise.apply(FRESH_NOISY[[1, 3, 5]], network)[1])
 
 
+def test_slices_that_are_there_already_are_left_and_the_others_are_the_same(trained):
+    network, told = trained["supervised"], []
+    whole = denoise.apply(FRESH_NOISY, network, bad=[1])
+    out = np.full_like(FRESH_NOISY, 77)
+    denoise.apply(FRESH_NOISY, network, out, bad=[1], done={0, 2}, progress=lambda *now: told.append(now))
+    assert (out[[0, 2]] == 77).all()
+    assert np.array_equal(np.delete(out, [0, 2], 0), np.delete(whole, [0, 2], 0))
+    assert told[-1] == (len(out), len(out))
+    assert told[0][0] >= 2
+
+
 def test_nothing_is_learned_from_bad_slices():
     spoiled = SCANS[0].copy()
     spoiled[[0, 5]] = 255

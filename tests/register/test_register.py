@@ -145,6 +145,18 @@ def test_the_same_seed_gives_the_same_matrices_on_any_workers():
     assert not np.array_equal(serial.matrices, reseeded.matrices)
 
 
+def test_pairs_that_were_fitted_are_not_fitted_again():
+    slices, _ = small_stack()
+    kept, told = {}, []
+    whole = register.fit(slices, kept=kept)
+    again = register.fit(slices, kept=dict(sorted(kept.items(), reverse=True)), progress=lambda *now: told.append(now))
+    np.testing.assert_array_equal(whole.matrices, again.matrices)
+    assert len(told) == len(slices), "slices are looked at, and no chunk of pairs"
+    some = {step: pair for step, pair in kept.items() if step[0] % 3}
+    np.testing.assert_array_equal(whole.matrices, register.fit(slices, kept=some).matrices)
+    assert some.keys() == kept.keys()
+
+
 def test_many_pairs_at_once_on_a_device_agree_with_one_after_the_other_on_the_cpu():
     """The device that torch finds; without a GPU its CPU, where all is the same but the speed."""
     for slices in (small_stack()[0], hard("bad slices").raw):

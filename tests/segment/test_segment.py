@@ -68,6 +68,15 @@ def test_an_ensemble_is_the_mean_of_its_networks(trained):
     assert np.abs(segment.apply(GREY[:2], [*trained, *other]) - np.mean(apart, axis=0)).max() <= 1
 
 
+def test_slices_that_are_there_already_are_left_and_the_others_are_the_same(trained):
+    whole, told = segment.apply(GREY, trained), []
+    out = np.full_like(whole, 77)
+    segment.apply(GREY, trained, out, done={0, 5}, progress=lambda *now: told.append(now))
+    assert (out[:, [0, 5]] == 77).all()
+    assert np.array_equal(np.delete(out, [0, 5], 1), np.delete(whole, [0, 5], 1))
+    assert told[-1] == (len(GREY), len(GREY))
+
+
 def test_objects_become_interior_and_boundary():
     from skimage.measure import label
 
