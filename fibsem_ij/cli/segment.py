@@ -177,16 +177,13 @@ def _options(preset: str, base: int | None, **given: Any) -> Any:
     """Those of the preset, but for what was given."""
     from dataclasses import replace
 
-    from fibsem_ij.segment.presets import PRESETS, SMALL
+    from fibsem_ij.segment.presets import PRESETS, based
 
     if preset not in PRESETS:
         raise ValueError(f"expected a preset of {', '.join(PRESETS)}, got {preset!r}; leave it out for quick")
     options = replace(PRESETS[preset], **{key: value for key, value in given.items()
                                           if value is not None and value is not False and value != ()})
-    if base is None:
-        return options
-    config = SMALL.get(options.network, {}) if options.config is None else options.config
-    return replace(options, config={**config, "base": base})
+    return options if base is None else based(options, base)
 
 
 def _starts(options: Any, encoder: Path | None) -> Callable[[Any], None] | None:

@@ -49,3 +49,9 @@ def preset(name: str) -> Options:
     if name not in PRESETS:
         raise ValueError(f"expected a preset of {', '.join(PRESETS)}, got {name!r}; choose one of them")
     return PRESETS[name]
+
+
+def based(options: Options, base: int) -> Options:
+    """The same with so many maps in the first level of the network."""
+    config = SMALL.get(options.network, {}) if options.config is None else options.config
+    return replace(options, config={**config, "base": base})
