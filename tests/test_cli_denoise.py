@@ -11,9 +11,10 @@ from scipy.ndimage import gaussian_filter, shift
 from typer.testing import CliRunner
 
 from fibsem_ij import denoise, files
-from fibsem_ij.cli.denoise import app, registered
+from fibsem_ij.cli.denoise import app
 from fibsem_ij.cli.training import state_of
 from fibsem_ij.files import networks, transforms
+from fibsem_ij.verbs.denoise import registered
 from fibsem_ij.volume import Transforms, Volume
 
 RNG = np.random.default_rng(4)

@@ -39,7 +39,7 @@ def measure(
     fibsem-ij measure mitochondria.zarr measures.csv --image aligned.zarr --parent cells.zarr --parents-table cells.csv
     """
     from fibsem_ij import files
-    from fibsem_ij import measure as room
+    from fibsem_ij.verbs import measure as verbs
 
     _may_write([path for path in (table, parents_table, contacts_table) if path])
     if against and nearest:
@@ -53,16 +53,16 @@ def measure(
     others = {"parent": parent, "against": against, "later": later}
     found = {name: _like(stack, path, voxel_nm, elsewhere=name == "later") for name, path in others.items() if path}
     with progress_to(progress, "measure") as step:
-        columns = _with_classes(room.apply(stack, image=files.read(image) if image else None, options=options, progress=step), stack)
+        columns = verbs.measured(stack, files.read(image) if image else None, options=options, progress=step)
     about: Table = {}
     if direction:
         about["fibres"] = _fibres(columns, stack, direction)
     extra = _relations(columns, about, stack, found, fill=fill_parents, nearest=nearest, match=match, farthest=farthest)
-    _write(table, columns, stack, labels=labels.name, **about)
+    verbs.write(table, columns, stack, labels=labels.name, **about)
     if parents_table:
-        _write(parents_table, extra["parent"], stack, labels=labels.name)
+        verbs.write(parents_table, extra["parent"], stack, labels=labels.name)
     if contacts_table:
-        _write(contacts_table, _contacts(stack), stack, labels=labels.name)
+        verbs.write(contacts_table, _contacts(stack), stack, labels=labels.name)
     told = {"objects": len(columns["label"]), "columns": len(columns), "path": str(table), **about}
     show(told, json_, _line(told))
 
@@ -119,14 +119,6 @@ def _three(text: str) -> tuple[float, float, float] | None:
         raise ValueError(f"expected --axis as a direction z,y,x other than 0,0,0, got {text!r}; the x axis is 0,0,1") from None
 
 
-def _with_classes(columns: Table, stack: Any) -> Table:
-    """A label image of classes says which each row is."""
-    import numpy as np
-
-    names = np.array([stack.classes.get(number, "") for number in columns["label"].tolist()], np.str_)
-    return {"label": columns["label"], "class": names, **columns} if stack.classes else columns
-
-
 def _fibres(columns: Table, stack: Any, direction: tuple[float, float, float]) -> Table:
     """The angle of each object; of all of them, how alike they lie."""
     import numpy as np
@@ -160,14 +152,6 @@ def _contacts(stack: Any) -> Table:
     from fibsem_ij.measure import between
 
     return between.touching(stack)
-
-
-def _write(path: Path, table: Table, stack: Any, **about: Any) -> None:
-    from fibsem_ij.files import sidecar
-    from fibsem_ij.measure import columns
-
-    described = columns.described(table, columns.definitions(), voxel_nm=stack.voxel_nm)
-    sidecar.write(path, table, described, voxel_nm=list(stack.voxel_nm) if stack.voxel_nm else None, **about)
 
 
 def _line(told: Table) -> str:

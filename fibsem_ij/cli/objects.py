@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,17 +32,12 @@ def cells(
     """
     from fibsem_ij import files, objects
     from fibsem_ij.files import drawn as layers
-    from fibsem_ij.files import tables
+    from fibsem_ij.verbs import objects as verbs
 
-    stack, edges = (files.read(src), files.read(boundary)) if boundary else _interior_and_boundary(src)
+    stack, edges = (files.read(src), files.read(boundary)) if boundary else verbs.interior_and_boundary(src)
     fitted = objects.fit(layers.read(drawn, stack, classes=False).slices)
-    events: list[Any] = []
-    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "cells") as step):
-        objects.apply(stack, fitted, sink, boundary=edges, options=objects.Options(way=way),
-                      executor=pool, log=events.append, progress=step)
-    told = Counter(event for table in events for event in table["event"].tolist())
-    if events:
-        tables.write(out.parent / f"{out.name}.events.csv", events[0])
+    with workers_of(workers) as pool, progress_to(progress, "cells") as step:
+        told = verbs.cells(stack, edges, fitted, out, options=objects.Options(way=way), executor=pool, progress=step)
     show({"slices": len(stack), "drawn": len(fitted), "events": dict(told), "path": str(out)}, json_,
          f"{len(stack)} slices in {out} from {len(fitted)} drawn; " + (", ".join(f"{n} {e}" for e, n in told.items()) or "no events"))
 
@@ -63,9 +57,10 @@ def link(
     """
     from fibsem_ij import files
     from fibsem_ij.objects import linking
+    from fibsem_ij.verbs import objects as verbs
 
     stack = files.read(src)
-    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
+    with (verbs.labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
         linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step)
         count = _count(sink)
     show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
@@ -96,13 +91,14 @@ def components(
     from fibsem_ij import files
     from fibsem_ij.objects.components import PRESETS, Options
     from fibsem_ij.objects.components import components as fill
+    from fibsem_ij.verbs import objects as verbs
 
     options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, least_voxels=least_voxels,
                       least_nm3=least_nm3, split_px=split_px)
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
-    with _labels(out, stack) as sink:
+    with verbs.labels(out, stack) as sink:
         fill(stack, sink, options=options)
         count = _count(sink)
     show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
@@ -130,12 +126,13 @@ def nuclei(
     from fibsem_ij import files
     from fibsem_ij.files import tables
     from fibsem_ij.objects import nuclei as room
+    from fibsem_ij.verbs import objects as verbs
     from fibsem_ij.volume import Volume
 
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "nuclei") as step:
         found = room.find(stack, options=room.Options(least=least, most=most), executor=pool, progress=step)
-    with _labels(out, stack) as sink:
+    with verbs.labels(out, stack) as sink:
         room.draw(found, sink)
     if crops:
         crops.mkdir(parents=True, exist_ok=True)
@@ -164,27 +161,5 @@ def score(
     show(told, json_, "\n".join(f"{name:14} {value:.4g}" for name, value in told.items()))
 
 
-def _labels(out: Path, like: Any) -> Any:
-    import numpy as np
-
-    from fibsem_ij import files
-
-    return files.create(out, shape=like.shape, dtype=np.uint32, voxel_nm=like.voxel_nm, names=like.names, labels=True)
-
-
 def _count(labels: Any) -> int:
     return max(int(labels[z].max()) for z in range(labels.shape[0]))
-
-
-def _interior_and_boundary(path: Path) -> tuple[Any, Any]:
-    """Of a store of class probabilities that has both; a plain stack has no boundary."""
-    from fibsem_ij import files
-    from fibsem_ij.files import probabilities
-
-    if not probabilities.found(path):
-        return files.read(path), None
-    store = probabilities.read(path)
-    if missing := {"interior", "boundary"} - set(store.classes):
-        raise ValueError(f"{path}: expected the classes interior and boundary, got {', '.join(store.classes)} and no {min(missing)}; "
-                         "train with segment fit --preset cells, or give a mask of one class")
-    return store.of("interior"), store.of("boundary")

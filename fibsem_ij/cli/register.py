@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,18 +42,16 @@ def fit(
 
     fibsem-ij register fit slices/ transforms.json --canvas pad
     """
+    from dataclasses import replace
+
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
+    from fibsem_ij.verbs.register import with_aligner
 
-    how: Any = aligner
-    if aligner.startswith("fiji-"):
-        from fibsem_ij import fiji
-        from fibsem_ij.fiji.plugins import ALIGNERS
-
-        how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
-    options = register.Options(model=model, aligner=how, runs=runs, seed=seed, device=device, reach=reach, contrast=contrast,
-                               reference=reference, keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
+    options = register.Options(model=model, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
+                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
                                anchors=door.read_anchors(anchors) if anchors else {})
+    options = replace(with_aligner(options, aligner, home=home), device=device)
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:
         fitted = register.fit(stack, options=options, executor=pool, progress=step)
@@ -82,6 +80,7 @@ def apply(
     """
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
+    from fibsem_ij.verbs import register as verbs
 
     fitted = door.read(transforms)
     if src.suffix.lower() in (".zip", ".roi"):
@@ -91,11 +90,8 @@ def apply(
         show({"rois": count, "path": str(out)}, json_, f"{count} ROIs in {out}")
         return
     stack = files.read_labels(src) if labels else files.read(src)
-    shape = (len(fitted), *fitted.canvas)
-    with (files.create(out, shape=shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, labels=labels,
-                       classes=getattr(stack, "classes", None)) as sink,
-          workers_of(workers) as pool, progress_to(progress, "apply") as step):
-        register.apply(stack, fitted, sink, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
+    with workers_of(workers) as pool, progress_to(progress, "apply") as step:
+        shape = verbs.apply(stack, fitted, out, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
     show({"shape": list(shape), "path": str(out)}, json_, f"{shape[0]} slices of {shape[1]} x {shape[2]} in {out}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -60,9 +60,10 @@ def fit(
     import shutil
 
     from fibsem_ij import files, segment
-    from fibsem_ij.cli.training import state_of, thousandths
+    from fibsem_ij.cli.training import state_of
     from fibsem_ij.files import drawn as layers
     from fibsem_ij.files import networks
+    from fibsem_ij.verbs import segment as verbs
 
     options = _options(preset, base, network=network, minutes=minutes, updates=updates, rate=rate, neighbours=neighbours, context=context,
                        patch=patch, grain=segment.options.GRAIN if grain else None, boundary_px=boundary_px, per_class=per_class,
@@ -74,9 +75,7 @@ def fit(
     _warn(layer.warnings)
     state = state_of(net, options, src, drawn, encoder)
     with progress_to(progress, "segment fit") as step:
-        trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=_starts(options, encoder), state=state,
-                              log=log, progress=thousandths(step))
-    networks.write_all(net, trained)
+        trained = verbs.fit(stack, layer, net, options=options, encoder=encoder, state=state, log=log, progress=step)
     shutil.rmtree(state, ignore_errors=True)
     _warn(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))
     told = [{"seed": one.record["seed"], "f1": one.record["f1"], **one.record["history"]["rows"][-1]} for one in trained]
@@ -109,14 +108,14 @@ def apply(
     from fibsem_ij import files, segment
     from fibsem_ij.files import networks
     from fibsem_ij.files import probabilities as stores
+    from fibsem_ij.verbs import segment as verbs
 
     stack, trained = files.read(src), networks.read_all(net)
     names = segment.classes(trained)
     way = _way(names, how, threshold, priority, least_voxels)
-    with _class_image(out, stack, names) as sink, _kept(probabilities, out) as kept:
-        with (stores.create(kept, names=names, shape=stack.shape, voxel_nm=stack.voxel_nm, slice_names=stack.names) as filled,
-              progress_to(progress, "segment apply") as step):
-            segment.apply(stack, trained, filled, tile=tile, flips=flips, device=device, progress=step)
+    with verbs.class_image(out, stack, names) as sink, _kept(probabilities, out) as kept:
+        with progress_to(progress, "segment apply") as step:
+            verbs.apply(stack, trained, kept, tile=tile, flips=flips, device=device, progress=step)
         segment.labels(stores.read(kept), sink, ids=names, **way)
     show({"shape": list(stack.shape), "classes": names, "path": str(out)}, json_, f"{len(stack)} slices in {out}: {_named(names)}")
 
@@ -137,10 +136,11 @@ def label(
     """
     from fibsem_ij import segment
     from fibsem_ij.files import probabilities as stores
+    from fibsem_ij.verbs import segment as verbs
 
     store = stores.read(probabilities)
     way = _way(store.names, how, threshold, priority, least_voxels)
-    with _class_image(out, store[0], store.names) as sink:
+    with verbs.class_image(out, store[0], store.names) as sink:
         segment.labels(store, sink, ids=store.names, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
 
@@ -186,19 +186,6 @@ def _options(preset: str, base: int | None, **given: Any) -> Any:
     return options if base is None else based(options, base)
 
 
-def _starts(options: Any, encoder: Path | None) -> Callable[[Any], None] | None:
-    """What puts the user's own weights into a network."""
-    from functools import partial
-
-    if encoder is None:
-        return None
-    if options.network != "efficientunet":
-        raise ValueError(f"expected --encoder with --network efficientunet, got {options.network}; leave one of them out")
-    from fibsem_ij.learn.nets.efficientunet import load_encoder
-
-    return partial(load_encoder, path=encoder)
-
-
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
         say(f"fibsem-ij: {line}")
@@ -214,12 +201,6 @@ def _kept(wanted: Path | None, out: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         yield Path(folder) / "probabilities.zarr"
-
-
-def _class_image(out: Path, like: Any, names: Mapping[int, str]) -> Any:
-    from fibsem_ij import files
-
-    return files.create(out, shape=like.shape, dtype="uint8", voxel_nm=like.voxel_nm, names=like.names, labels=True, classes=names)
 
 
 def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None,
