@@ -14,10 +14,13 @@ from typing import Annotated
 import typer
 
 from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, segment
+from fibsem_ij.cli.run import recipes, run
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
 app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
                   rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(run)
+app.command()(recipes)
 app.add_typer(register.app, name="register")
 app.add_typer(denoise.app, name="denoise")
 app.add_typer(segment.app, name="segment")

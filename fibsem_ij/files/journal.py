@@ -36,6 +36,8 @@ class Journal:
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / NAME
+        for torn in folder.glob(f".{NAME}.*.part"):
+            torn.unlink()
         known, self.sums = read(folder)
         if known != key:
             for path in folder.iterdir():

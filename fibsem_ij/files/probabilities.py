@@ -123,7 +123,7 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
     with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
         journal = Journal(part, resume) if resume else None
         group = begun(part)
-        finest = group["0"] if "0" in group else _array(group, 0, like.shape)
+        finest: Any = group["0"] if "0" in group else _array(group, 0, like.shape)
         out = Filled(finest, journal)
         yield out
         out.check_done()

@@ -79,7 +79,7 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
     with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger, stays=bool(resume)) as part:
         journal = Journal(part, resume) if resume else None
         group = begun(part)
-        finest = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
+        finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
         back = _stack(finest, part / "0", whole=True)
 
         def put(z: int, pixels: Pixels) -> None:
@@ -97,7 +97,9 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
 
 
 def begun(part: Path) -> zarr.Group:
-    """The group of a store to fill. Of one that is unfinished the smaller copies go: they are made at the end."""
+    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made at the end."""
+    for torn in (part / "0").rglob("*.partial"):
+        torn.unlink()
     for level in part.iterdir():
         if level.is_dir() and level.name != "0":
             shutil.rmtree(level)

@@ -14,15 +14,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from fibsem_ij import denoise, segment
 from fibsem_ij.recipe.tables import OBJECTS, Components, Denoise, Input, Measure, Objects, Output, Register, Segment
 from fibsem_ij.recipe.values import checked, unknown
 from fibsem_ij.segment.presets import based
-
-Table = TypeVar("Table")
-
 
 _OWN = {Register: ("aligner", "anchors"), Components: ("least_voxels",)}  # keys of Options that the table says in its own way
 _TABLES: Mapping[str, Any] = {"input": Input, "register": Register, "denoise": Denoise, "segment": Segment, "objects": None,
@@ -100,8 +97,8 @@ def _kind(name: str, said: dict[str, Any]) -> Any:
     return OBJECTS[how]
 
 
-def _table(name: str, kind: type[Table], said: dict[str, Any]) -> Table:
-    own = {f.name: get_type_hints(kind)[f.name] for f in fields(kind) if f.name != "options"}  # type: ignore[arg-type]
+def _table(name: str, kind: Any, said: dict[str, Any]) -> Any:
+    own = {f.name: get_type_hints(kind)[f.name] for f in fields(kind) if f.name != "options"}
     options = _default_options(name, kind, said)
     more = {key: hint for key, hint in (get_type_hints(type(options)) if is_dataclass(options) else {}).items()
             if key in options.__dataclass_fields__ and key not in (*own, *_OWN.get(kind, ()))}
