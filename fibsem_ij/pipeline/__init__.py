@@ -91,7 +91,7 @@ def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last:
 
 def _do(stage: Stage, job: Job, record: Record) -> None:
     """NB: written down first, so that whoever finds a result knows whether it is this one's."""
-    if absent := next((path for path in stage.reads if not path.exists()), None):
+    if absent := next((path for path in stage.reads if not fingerprints.look(path)), None):
         raise FileNotFoundError(f"{stage.name}: expected {record.name(absent)}, it is not there and no table of the recipe makes it; add "
                                 "the table, or put it there")
     reads = deciding.contents(stage, record)

@@ -13,6 +13,7 @@ import numpy as np
 from fibsem_ij import files
 from fibsem_ij.files import drawn as layers
 from fibsem_ij.files.whole import room_for, whole, whole_folder
+from fibsem_ij.pipeline import fingerprints
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Link
 from fibsem_ij.recipe.values import unknown
@@ -71,16 +72,17 @@ def _check_folder(folder: Path) -> None:
 
 def _source(recipe: Recipe, workspace: Workspace) -> Volume | None:
     """The stack that all begins with, opened."""
-    said = recipe.input.src
-    src = recipe.path(said) if said else workspace.raw
-    raw = workspace.raw
-    if said and not src.exists() and raw.exists():
-        return files.read(raw)  # it was copied, and the disk of the microscope is gone
-    if not said and not src.exists() and not workspace.grey.exists():
+    raw, said = workspace.raw, recipe.input.src
+    if not said and not workspace.grey.exists():
         raise FileNotFoundError(f"expected a stack, got neither [input] src nor raw.zarr, raw.tif or a raw folder in {workspace.folder}; "
                                 'write src = "..." below [input]')
-    if not said and not src.exists():
-        return None
+    if not said:
+        return files.read(raw, voxel_nm=recipe.input.voxel_nm) if raw.exists() else None
+    src = recipe.path(said)
+    if not fingerprints.look(src) and raw.exists():
+        return files.read(raw)  # it was copied, and the disk of the microscope is gone
+    if not recipe.input.copy and not src.exists() and fingerprints.look(src):
+        raise ValueError(f"[input] src: expected one file or folder to link, got the pattern {src}; leave copy out, or name the folder")
     return files.read(src, voxel_nm=recipe.input.voxel_nm)
 
 

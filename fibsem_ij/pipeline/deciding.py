@@ -94,14 +94,14 @@ def key_of(stage: Stage, reads: Mapping[str, str]) -> str:
 
 def _content(stage: Stage, path: Path, record: Record, *, quick: bool) -> str:
     """NB: a source outside is looked at, not read: it is read when it is copied."""
-    if stage.name == "input" or stage.name == "output report":
-        return fingerprints.look(path) if path.exists() else ""
+    if stage.name in ("input", "output report"):
+        return fingerprints.look(path)
     return record.content(path, quick=quick)
 
 
 def _left(stage: Stage, path: Path) -> bool:
     """A source that is not there any more: the disk of the microscope was taken away."""
-    return stage.name == "input" and not path.exists()
+    return stage.name == "input" and not fingerprints.look(path)
 
 
 def _short(value: Any) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import fibsem_ij
 from fibsem_ij import files
 from fibsem_ij.files import journal, probabilities
+from fibsem_ij.files.folder import matching
 from fibsem_ij.files.json_files import read_json
 
 _LETTERS = 16
@@ -27,10 +28,9 @@ _NETWORK = ("name", "config", "task", "classes", "activation", "normalisation") 
 
 
 def look(path: Path) -> str:
-    told = hashlib.sha256()
-    for name, stat in sorted(_files(path)):
-        told.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return told.hexdigest()[:_LETTERS]
+    """ "" where nothing is."""
+    found = [f"{name} {stat.st_size} {stat.st_mtime_ns}\n" for name, stat in sorted(_files(path))]
+    return hashlib.sha256("".join(found).encode()).hexdigest()[:_LETTERS] if found else ""
 
 
 def content(path: Path) -> str:
@@ -41,7 +41,7 @@ def content(path: Path) -> str:
         return _of_networks(path, networks)
     told = hashlib.sha256()
     for name in sorted(name for name, _ in _files(path)):
-        told.update(f"{name}\n".encode())
+        told.update(f"{name if path.is_dir() else ''}\n".encode())
         with (path / name if path.is_dir() else path).open("rb") as file:
             told.update(hashlib.file_digest(file, "sha256").digest())
     return told.hexdigest()[:_LETTERS]
@@ -97,9 +97,10 @@ def _of_networks(path: Path, networks: Sequence[Path]) -> str:
 
 
 def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Of a store those of the full size, and its metadata."""
+    """Of a store those of the full size, and its metadata; of a glob those that match."""
     if not path.is_dir():
-        yield "", path.stat()
+        for file in [path] if path.exists() else matching(path) if any(c in str(path) for c in "*?[") else []:
+            yield file.name, file.stat()
         return
     if _is_store(path):
         yield ".zattrs", (path / ".zattrs").stat()

@@ -204,6 +204,17 @@ def test_a_stack_may_stay_where_it_is(mine: Path) -> None:
     assert (mine / "linked" / "transforms.json").read_bytes() == (mine / "ws" / "transforms.json").read_bytes()
 
 
+def test_a_glob_of_slices_is_copied_again_when_a_slice_changes(mine: Path) -> None:
+    files.write(mine / "slices", files.read(mine / "raw.tif"))
+    change = ('src = "raw.tif"', 'src = "slices/00*.tif"')
+    assert ran(run(mine, "glob", change=change, last="input")) == ("input",)
+    assert ran(run(mine, "glob", change=change, last="input")) == ()
+    os.utime(mine / "slices" / "0003.tif", (1, 1))
+    assert ran(run(mine, "glob", change=change, last="input")) == ("input",)
+    with pytest.raises(ValueError, match="the pattern"):
+        run(mine, "glob", change=(change[0], change[1] + "\ncopy = false"))
+
+
 def test_the_copy_of_the_recipe_runs_too(mine: Path) -> None:
     ws = Workspace(mine / "ws")
     pipeline.run(recipe.read(mine / "recipe.toml"), ws)
