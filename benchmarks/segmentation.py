@@ -125,13 +125,14 @@ def network(case: Case, seed: int, *, options: segment.Options, flips: bool, kep
     key = case.name, tuple(case.z), seed
     if key not in kept:
         kept.clear()
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
-        kept[key] = trained, (time.perf_counter() - began) / 60
-    trained, minutes = kept[key]
-    found = segment.labels(segment.apply(case.tested, trained, flips=flips, device=options.device), ids=segment.classes(trained))
+        kept[key] = trained, (time.perf_counter() - began) / 60, (time.process_time() - spent) / 60
+    trained, minutes, busy = kept[key]
+    probabilities = segment.apply(case.tested, trained, flips=flips, device=options.device)
+    found = segment.labels(probabilities, ids=segment.classes(trained), least_px=segment.least_drawn(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
-    return found, f"{minutes:.1f} min, {updates} updates"
+    return found, f"{minutes:.1f} min, {busy:.1f} of processor time, {updates} updates"
 
 
 def scored(case: Case, found: Any) -> dict[str, float | None]:
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--networks", default="resunet", help="by comma: resunet, unet, ...")
     parser.add_argument("--preset", default="quick", choices=list(PRESETS))
     parser.add_argument("--minutes", type=float, help="of each training; else what the preset says")
-    parser.add_argument("--updates", type=int)
+    parser.add_argument("--updates", type=int, help="of each training, however long they take, unless --minutes says so too")
     parser.add_argument("--context", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--splits", type=int, default=1)
@@ -207,6 +208,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch") if getattr(args, name) is not None}
+    if args.updates:
+        given = {"minutes": None, **given}
     options = replace(PRESETS[args.preset], device=args.device, **given)
     fits: dict[str, Fit] = {"nearest drawing": copied,
                             "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
