@@ -120,7 +120,7 @@ def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, st
     return found, f"{(time.perf_counter() - began) / 60:.1f} min"
 
 
-def network(case: Case, seed: int, *, options: segment.Options, flips: bool, kept: dict[Any, Any]) -> tuple[Any, str]:
+def network(case: Case, seed: int, *, options: segment.Options, flips: bool | None, kept: dict[Any, Any]) -> tuple[Any, str]:
     """`kept`: the last training, so that what is done with a network is told apart from how it was trained."""
     key = case.name, tuple(case.z), seed
     if key not in kept:
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1, help="phantoms")
     parser.add_argument("--side", type=int, help="px of a phantom; else 512 x context")
-    parser.add_argument("--flips", action="store_true", help="also with mirrored tiles")
+    parser.add_argument("--flips", action="store_true", help="without and with mirrored tiles; else as the preset has it")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write the table there too")
@@ -215,9 +215,8 @@ def main() -> None:
                             "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
     for name in filter(None, args.networks.split(",")):
         one = partial(network, options=replace(options, network=name), kept={})
-        fits[name] = partial(one, flips=False)
-        if args.flips:
-            fits[f"{name}, mirrored too"] = partial(one, flips=True)
+        ways = {", plain tiles": False, ", mirrored tiles": True} if args.flips else {"": None}
+        fits |= {name + said: partial(one, flips=flips) for said, flips in ways.items()}
     depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
     cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
 

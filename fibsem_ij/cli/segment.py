@@ -98,7 +98,7 @@ def apply(
     priority: Priority = None,
     crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
-    flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
+    flips: Annotated[bool | None, typer.Option(help="The mean over mirrored tiles, in four times the time; else as the preset.")] = None,
     tile: Annotated[int, typer.Option(help="Pixels a side that the network sees at once, in multiples of 32.")] = 512,
     device: Device = "auto",
     progress: Progress = "bar",

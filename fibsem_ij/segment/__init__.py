@@ -62,9 +62,10 @@ def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
     return {str(name): int(px) for network in networks for name, px in network.record.get("least_px", {}).items()}
 
 
-def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, tile: int = 512, flips: bool = False,
+def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, tile: int = 512, flips: bool | None = None,
           device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
-    """The probabilities (c, z, y, x), slice by slice. `flips`: the mean over mirrored tiles, a little better in four times the time."""
+    """The probabilities (c, z, y, x), slice by slice. `flips`: the mean over mirrored tiles, better in four times the time; None: as the
+    networks' preset has it."""
     from fibsem_ij.segment.applying import apply_networks, classes_of
 
     if out is None:

@@ -37,7 +37,7 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
     return {i: name for name, i in sorted(ids.items(), key=lambda item: item[1])}
 
 
-def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool, device: str,
+def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool | None, device: str,
                    progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())
     context, grain_px = _alike(src, networks)
@@ -45,13 +45,15 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
     if tuple(out.shape) != (len(names), *src.shape) or out.dtype != np.uint8:
         raise ValueError(f"expected out of shape {(len(names), *src.shape)} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
+    if flips is None:
+        flips = bool(networks[0].record["options"].get("flips"))
     together = replace(networks[0], module=Together(networks, names), classes={}, activation="none")
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         out[:, z] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
 
-    predict(Seen(src, context=context, grain_px=grain_px), together, keep, options=Options(tile=tile, flips=flips, device=device),
-            progress=progress)
+    predict(Seen(src, context=context, grain_px=grain_px), together, keep, progress=progress,
+            options=Options(tile=tile, flips=flips, device=device, bf16=True))
 
 
 class Together(nn.Module):

@@ -55,6 +55,7 @@ class Options:
     keep: int = 1  # the best of them, used together
     seed: int = 1
     device: str = "auto"
+    flips: bool = True  # applied, the mean over mirrored tiles, unless said otherwise then
 
     def __post_init__(self) -> None:
         for name, allowed in (("network", NETWORKS), ("loss", LOSSES), ("activation", ACTIVATIONS)):
