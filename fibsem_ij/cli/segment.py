@@ -21,6 +21,7 @@ How = Annotated[Literal["argmax", "threshold", "priority"], typer.Option(
     help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it.")]
 Threshold = Annotated[float, typer.Option(help="Probability a class needs, up to 1.", min=0.001, max=1)]
 Priority = Annotated[list[str] | None, typer.Option(help="Classes, the strongest first: give it for each.")]
+Crumbs = Annotated[bool, typer.Option("--crumbs", help="Leave pieces in that are smaller, in a slice, than what was drawn.")]
 LeastVoxels = Annotated[list[str] | None, typer.Option(help="CLASS=N: its 3D pieces of fewer voxels go; 1000 to 3000 for organelles.")]
 
 
@@ -94,8 +95,9 @@ def apply(
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
+    crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
-    flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
+    flips: Annotated[bool | None, typer.Option(help="The mean over mirrored tiles, in four times the time; else as the preset.")] = None,
     tile: Annotated[int, typer.Option(help="Pixels a side that the network sees at once, in multiples of 32.")] = 512,
     device: Device = "auto",
     progress: Progress = "bar",
@@ -112,7 +114,7 @@ def apply(
 
     stack, trained = files.read(src), networks.read_all(net)
     names = segment.classes(trained)
-    way = _way(names, how, threshold, priority, least_voxels)
+    way = _way(names, how, threshold, priority, {} if crumbs else segment.least_drawn(trained), least_voxels)
     with verbs.class_image(out, stack, names) as sink, _kept(probabilities, out) as kept:
         with progress_to(progress, "segment apply") as step:
             verbs.apply(stack, trained, kept, tile=tile, flips=flips, device=device, progress=step)
@@ -127,6 +129,7 @@ def label(
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
+    crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
     json_: Json = False,
 ) -> None:
@@ -139,7 +142,7 @@ def label(
     from fibsem_ij.verbs import segment as verbs
 
     store = stores.read(probabilities)
-    way = _way(store.names, how, threshold, priority, least_voxels)
+    way = _way(store.names, how, threshold, priority, {} if crumbs else store.least_px, least_voxels)
     with verbs.class_image(out, store[0], store.names) as sink:
         segment.labels(store, sink, ids=store.names, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
@@ -203,7 +206,7 @@ def _kept(wanted: Path | None, out: Path) -> Iterator[Path]:
         yield Path(folder) / "probabilities.zarr"
 
 
-def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None,
+def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None, least_px: Mapping[str, int],
          least_voxels: list[str] | None) -> dict[str, Any]:
     """What `segment.labels` is asked for, checked before a network runs for hours."""
     least = {}
@@ -214,7 +217,7 @@ def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[st
         least[name] = int(number)
     if unknown := [name for name in priority or [] if name not in names.values()]:
         raise ValueError(f"expected --priority of {_named(names)}, got {unknown[0]!r}; name those")
-    return {"how": how, "threshold": threshold, "priority": tuple(priority or ()), "least_voxels": least}
+    return {"how": how, "threshold": threshold, "priority": tuple(priority or ()), "least_px": least_px, "least_voxels": least}
 
 
 def _named(names: Mapping[int, str]) -> str:

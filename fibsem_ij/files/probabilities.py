@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Probabilities:
     voxel_nm: Voxel | None = None
     slice_names: tuple[str, ...] = ()
     path: Path = Path()
+    least_px: Mapping[str, int] = field(default_factory=dict)  # class -> area of its smallest pieces in a slice
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -114,12 +115,12 @@ def found(path: Path) -> bool:
 
 @contextmanager
 def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_nm: Voxel | None = None,
-           slice_names: Sequence[str] = (), resume: str = "") -> Iterator[Filled]:
+           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, resume: str = "") -> Iterator[Filled]:
     """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x). `resume`: see files."""
     z, y, x = (int(n) for n in shape)
     if not names or len(set(names.values())) < len(names):
         raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
-    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names))
+    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {})
     with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
         journal = Journal(part, resume) if resume else None
         group = begun(part)
@@ -145,7 +146,8 @@ def read(path: Path) -> Probabilities:
         names = {int(i): str(name) for i, name in said[OURS]["probabilities"]}
         scale = said["multiscales"][0]
         voxel = tuple(scale["datasets"][0]["coordinateTransformations"][0]["scale"][1:]) if "unit" in scale["axes"][1] else None
-        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path)
+        least = {str(name): int(px) for name, px in said[OURS].get("least_px", {}).items()}
+        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path, least)
         wrong = array.metadata.compressor != _CODEC or array.metadata.filters or array.dtype != np.uint8 or len(names) != array.shape[0]
         if wrong or array.chunks[:2] != (1, 1):
             raise ValueError(f"{array.shape} {array.dtype} of {len(names)} classes, packed by {array.metadata.compressor}")
@@ -192,7 +194,7 @@ def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}
                 for i, label in like.names.items()]
-    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items())}
+    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items()), "least_px": dict(like.least_px)}
     if like.slice_names and like.slice_names != slice_names(like.shape[1]):
         ours["names"] = list(like.slice_names)
     return {"multiscales": [{"version": VERSION, "name": name, "axes": axes, "datasets": datasets}],

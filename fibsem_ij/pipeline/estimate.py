@@ -173,7 +173,7 @@ def _of_segment(recipe: Recipe) -> float | None:
     if options.network not in ("unet", "resunet"):
         return None
     pixel = _network(options, config.get("base", 64), config.get("depth", 4), config.get("fold", 1))
-    return pixel and pixel / options.context**2 * (4 if recipe.segment.flips else 1)
+    return pixel and pixel / options.context**2 * (4 if options.flips else 1)
 
 
 def _of_denoise(recipe: Recipe) -> float | None:

@@ -98,8 +98,8 @@ def segment_apply(job: Job) -> None:
 
     table = job.recipe.segment
     assert table
-    verbs.apply(job.stack(), networks.read_all(job.reads[1]), job.out, tile=table.tile, flips=table.flips, device=table.options.device,
-                progress=job.progress, resume=job.key)
+    verbs.apply(job.stack(), networks.read_all(job.reads[1]), job.out, tile=table.tile, flips=table.options.flips,
+                device=table.options.device, progress=job.progress, resume=job.key)
 
 
 def segment_label(job: Job) -> None:
@@ -112,4 +112,4 @@ def segment_label(job: Job) -> None:
     store = probabilities.read(job.reads[0])
     with verbs.class_image(job.out, store[0], store.names) as sink:
         segment.labels(store, sink, ids=store.names, how=table.how, threshold=table.threshold, priority=table.priority,
-                       least_voxels=table.least_voxels)
+                       least_px={} if table.crumbs else store.least_px, least_voxels=table.least_voxels)

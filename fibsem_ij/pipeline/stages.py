@@ -101,7 +101,7 @@ def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:
     table = recipe.segment
     assert table
     code, net, layer = ("segment", *_LEARNING), ws.network("segment"), ws.layer(table.layer)
-    label = ("how", "threshold", "priority", "least_voxels")
+    label = ("how", "threshold", "priority", "crumbs", "least_voxels")
     known = (recipe.path(table.encoder),) if table.encoder else ()
     found = [Stage("segment fit", (grey, layer, *known), (net,), segment_fit,
                    _but(recipe, "segment", "encoder", "layer", "preset", "base", *label), code, drawn=None if table.drawn else layer),

@@ -48,8 +48,8 @@ class Segment:
     how: Literal["argmax", "threshold", "priority"] = "argmax"
     threshold: float = 0.5
     priority: tuple[str, ...] = ()
+    crumbs: bool = False  # leave pieces in that are smaller, in a slice, than what was drawn
     least_voxels: Mapping[str, int] = field(default_factory=dict)  # class -> voxels; smaller pieces go
-    flips: bool = False
     tile: int = 512
 
 

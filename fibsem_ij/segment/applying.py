@@ -37,7 +37,7 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
     return {i: name for name, i in sorted(ids.items(), key=lambda item: item[1])}
 
 
-def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool, device: str,
+def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool | None, device: str,
                    done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())
     context, grain_px = _alike(src, networks)
@@ -45,6 +45,8 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
     if tuple(out.shape) != (len(names), *src.shape) or out.dtype != np.uint8:
         raise ValueError(f"expected out of shape {(len(names), *src.shape)} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
+    if flips is None:
+        flips = bool(networks[0].record["options"].get("flips"))
     together = replace(networks[0], module=Together(networks, names), classes={}, activation="none")
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
@@ -55,8 +57,8 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
             progress(src.shape[0] - len(left) + more, src.shape[0])
 
     left = [z for z in range(src.shape[0]) if z not in done]
-    predict(Seen(src, context=context, grain_px=grain_px), together, keep, options=Options(tile=tile, flips=flips, device=device),
-            slices=left, progress=tell)
+    predict(Seen(src, context=context, grain_px=grain_px), together, keep, slices=left, progress=tell,
+            options=Options(tile=tile, flips=flips, device=device, bf16=True))
 
 
 class Together(nn.Module):

@@ -31,11 +31,11 @@ def fit(stack: Volume, layer: Drawn, net: Path, *, options: segment.Options, enc
     return trained
 
 
-def apply(stack: Volume, trained: Sequence[Network], out: Path, *, tile: int, flips: bool, device: str = "auto",
+def apply(stack: Volume, trained: Sequence[Network], out: Path, *, tile: int, flips: bool | None, device: str = "auto",
           progress: Progress | None = None, resume: str = "") -> None:
     """Write the probabilities, a channel for each class."""
     with stores.create(out, names=segment.classes(trained), shape=stack.shape, voxel_nm=stack.voxel_nm, slice_names=stack.names,
-                       resume=resume) as filled:
+                       least_px=segment.least_drawn(trained), resume=resume) as filled:
         segment.apply(stack, trained, filled, tile=tile, flips=flips, device=device, done=filled.done, progress=progress)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scene_of_classes as scene
@@ -60,6 +62,16 @@ def test_one_network_a_class_and_the_best_of_several(trained):
     assert len(best) == 2
     assert sorted(reached, reverse=True) == reached
     assert [network.record["seed"] for network in best] == [one["seed"] for one in best[0].record["trainings"][:2]]
+
+
+def test_mirrored_tiles_are_what_the_preset_says(trained):
+    network, = trained
+    mirrored = replace(network, record=network.record | {"options": network.record["options"] | {"flips": True}})
+    plain, both = (segment.apply(GREY[:1], trained, flips=flips) for flips in (False, True))
+    assert (plain != both).any()
+    np.testing.assert_array_equal(segment.apply(GREY[:1], trained), plain)
+    np.testing.assert_array_equal(segment.apply(GREY[:1], [mirrored]), both)
+    assert [name for name, options in segment.PRESETS.items() if options.flips] == ["quick", "cells"]
 
 
 def test_an_ensemble_is_the_mean_of_its_networks(trained):
