@@ -17,7 +17,8 @@ Net = Annotated[Path, typer.Argument(help="Network folder.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Registered = Annotated[Path | None, typer.Option("--transforms", help="What `register fit` wrote: its bad slices teach nothing and are no "
                                                                      "one's neighbours.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field lie on one another already; else they are registered.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field, or noisy stack and truth, lie on one another already; else "
+                                                         "they are registered.")]
 
 
 @app.command()
@@ -25,7 +26,8 @@ def fit(
     noisy: Noisy,
     net: Annotated[Path, typer.Argument(help="Network folder to write.")],
     clean: Annotated[Path | None, typer.Option(help="Truth, a stack: a slow scan of the same slices, or what `truth` wrote.")] = None,
-    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field.")] = None,
+    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field; or one field "
+                                                    "alone.")] = None,
     method: Annotated[Literal["supervised", "vae", "blindspot"] | None,
                       typer.Option(help="supervised where there is --clean or --scans, else blindspot.")] = None,
     neighbours: Annotated[int, typer.Option(help="Slices to each side that the network sees too; 1 or 2 for an aligned stack.", min=0)] = 0,
@@ -134,7 +136,7 @@ def score(
 
 @app.command()
 def truth(
-    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field.")],
+    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field; or one field alone.")],
     out: Annotated[Path, typer.Argument(help="Stack to write: one slice a field.")],
     trim: Annotated[float | None, typer.Option(help="The mean without this share at either end, instead of the median.")] = None,
     aligned: Aligned = False,
@@ -182,7 +184,7 @@ def registered(scans: Any) -> Any:
 
 
 def _fields(folder: Path) -> list[Any]:
-    """One stack (scan, y, x) a field, in natural order."""
+    """One stack (scan, y, x) a field, in natural order; a folder of single slices is one field."""
     from fibsem_ij import files
     from fibsem_ij.files.folder import natural
 
@@ -190,4 +192,5 @@ def _fields(folder: Path) -> list[Any]:
         return [files.read(folder)]
     found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: natural(p.name))
     folders = [p for p in found if p.is_dir()]
-    return [files.read(p) for p in folders or found]
+    fields = [files.read(p) for p in folders or found]
+    return fields if folders or any(field.shape[0] > 1 for field in fields) else [files.read(folder)]

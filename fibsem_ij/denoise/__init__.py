@@ -38,9 +38,9 @@ def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[Array
     """A network that denoises `src`.
 
     Supervised, with one of `clean`, the truth of each slice of `src`, and `scans`, fields (scan, y, x) scanned again and again; with
-    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, see `truth`. `bad`: slices of `src`
-    that nothing is learned from, neither as a slice nor as a neighbour. `state`, `log` and `progress` are those of learn.train: with a
-    state folder a training that was stopped goes on.
+    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, and slices of `clean` onto those of
+    `src` where they lie beside them, see `truth`. `bad`: slices of `src` that nothing is learned from, neither as a slice nor as a
+    neighbour. `state`, `log` and `progress` are those of learn.train: with a state folder a training that was stopped goes on.
     """
     from fibsem_ij.denoise.fitting import fit_stack  # brings torch
 
