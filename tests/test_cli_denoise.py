@@ -71,6 +71,15 @@ def test_without_truth_it_is_blindspot_and_a_vae_says_how_sure_it_is(folder: Pat
     assert networks.read(folder / "vae").voxel_nm == (8, 4, 4)
 
 
+def test_nothing_is_written_over_the_noisy_stack(folder: Path) -> None:
+    before = (folder / "noisy.tif").read_bytes()
+    run("fit", folder / "noisy.tif", folder / "net", "--updates", 2, "--base", 2)
+    for argv in (["noisy.tif"], ["out.tif", "--residual", folder / "out.tif"]):
+        with pytest.raises(ValueError, match="of its own"):
+            run("apply", folder / "noisy.tif", folder / "net", folder / argv[0], *argv[1:])
+    assert (folder / "noisy.tif").read_bytes() == before
+
+
 def test_bad_slices_are_read_off_the_transforms(folder: Path) -> None:
     depth = len(CLEAN)
     transforms.write(folder / "t.json", Transforms(np.tile(np.eye(3), (depth, 1, 1)), CLEAN.shape[1:], bad=(1,), why={1: "given"}))

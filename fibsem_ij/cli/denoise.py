@@ -97,6 +97,7 @@ def apply(
     from fibsem_ij import denoise, files
     from fibsem_ij.files import networks
 
+    _apart(noisy, out, uncertainty, residual)
     stack, network = files.read(noisy), networks.read(net)
     with ExitStack() as open_, progress_to(progress, "denoise apply") as step:
         sinks = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm, names=stack.names)) if path
@@ -164,6 +165,14 @@ def truth(
                 step(z + 1, len(fields))
     show({"fields": len(fields), "scans": fields[0].shape[0], "path": str(out)}, json_,
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
+
+
+def _apart(noisy: Path, *written: Path | None) -> None:
+    """No result takes the place of the stack it is made from, or of another."""
+    paths = [path.resolve() for path in (noisy, *written) if path]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"expected a name of its own for each stack, got {path.name} twice; write the result beside the noisy stack")
 
 
 def _bad(transforms: Path | None) -> tuple[int, ...]:
