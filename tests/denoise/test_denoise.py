@@ -166,3 +166,10 @@ def test_scores_are_on_the_scale_of_the_truth():
     as_float = denoise.score(FRESH_NOISY.astype(np.float32), FRESH.astype(np.float32))
     assert as_float["psnr"] < told["psnr"]  # a float truth spans less than 0..255
     assert denoise.score(FRESH, FRESH)["gradient"] == 0
+    assert denoise.score(FRESH_NOISY.astype(np.uint16), FRESH.astype(np.uint16)) == as_float  # 16 bits are not filled
+    holed = FRESH.astype(np.float32)
+    holed[2, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="slice 2 of the truth"):
+        denoise.score(FRESH, holed)
+    with pytest.raises(ValueError, match="the result"):
+        denoise.score(holed[2], FRESH[2])
