@@ -29,6 +29,7 @@ import tifffile
 import torch
 
 from fibsem_ij import denoise, phantom
+from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.denoise.truth import truth
 
 Row = tuple[str, str, str]
@@ -81,6 +82,14 @@ def median(case: Case) -> Row:
     clean = case.clean[case.tried[0]].astype(float)
     return (f"{case.name}: truth from {SCANS} scans", "report",
             ", ".join(f"{name} {10 * np.log10(255**2 / np.square(t - clean).mean()):.2f}" for name, t in truths.items()) + " dB")
+
+
+def read_off(case: Case) -> Row:
+    noise, found = case.noise.scan(case.trained, 0), []
+    told = Noise.of(noise, slices=range(0, len(noise), 2))
+    for level in np.quantile(case.trained, FLAT):
+        found.append(told.variance(level) / case.noise.scan(np.full((512, 512), level), 3).var())
+    return f"{case.name}: noise read off the stack, of the true", "report", " / ".join(f"{share:.2f}" for share in found)
 
 
 def others(case: Case) -> Iterator[Row]:
@@ -200,6 +209,7 @@ def main() -> None:
     cases += [real(args.real, args.levels)] if args.real else []
     for case in chain(*cases):
         tell(median(case))
+        tell(read_off(case))
         for row in chain([] if args.no_peers else others(case), methods(case, args.methods, options, budgets)):
             tell(row)
         if args.careamics:
