@@ -17,7 +17,8 @@ Net = Annotated[Path, typer.Argument(help="Network folder.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Registered = Annotated[Path | None, typer.Option("--transforms", help="What `register fit` wrote: its bad slices teach nothing and are no "
                                                                      "one's neighbours.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field lie on one another already; else they are registered.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field, or noisy stack and truth, lie on one another already; else "
+                                                         "they are registered.")]
 
 
 @app.command()
@@ -25,7 +26,8 @@ def fit(
     noisy: Noisy,
     net: Annotated[Path, typer.Argument(help="Network folder to write.")],
     clean: Annotated[Path | None, typer.Option(help="Truth, a stack: a slow scan of the same slices, or what `truth` wrote.")] = None,
-    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field.")] = None,
+    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field; or one field "
+                                                    "alone.")] = None,
     method: Annotated[Literal["supervised", "vae", "blindspot"] | None,
                       typer.Option(help="supervised where there is --clean or --scans, else blindspot.")] = None,
     neighbours: Annotated[int, typer.Option(help="Slices to each side that the network sees too; 1 or 2 for an aligned stack.", min=0)] = 0,
@@ -92,6 +94,7 @@ def apply(
     from fibsem_ij.files import networks
     from fibsem_ij.verbs import denoise as verbs
 
+    _apart(noisy, out, uncertainty, residual)
     stack = files.read(noisy)
     with progress_to(progress, "denoise apply") as step:
         verbs.apply(stack, networks.read(net), out, uncertainty=uncertainty, residual=residual, bad=_bad(transforms), draws=draws,
@@ -129,7 +132,7 @@ def score(
 
 @app.command()
 def truth(
-    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field.")],
+    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field; or one field alone.")],
     out: Annotated[Path, typer.Argument(help="Stack to write: one slice a field.")],
     trim: Annotated[float | None, typer.Option(help="The mean without this share at either end, instead of the median.")] = None,
     aligned: Aligned = False,
@@ -158,6 +161,14 @@ def truth(
                 step(z + 1, len(fields))
     show({"fields": len(fields), "scans": fields[0].shape[0], "path": str(out)}, json_,
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
+
+
+def _apart(noisy: Path, *written: Path | None) -> None:
+    """No result takes the place of the stack it is made from, or of another."""
+    paths = [path.resolve() for path in (noisy, *written) if path]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"expected a name of its own for each stack, got {path.name} twice; write the result beside the noisy stack")
 
 
 def _bad(transforms: Path | None) -> tuple[int, ...]:

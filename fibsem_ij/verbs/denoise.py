@@ -50,11 +50,12 @@ def registered(scans: Any) -> Any:
 
 
 def fields(folder: Path) -> Sequence[Volume]:
-    """One stack (scan, y, x) a field, in natural order."""
+    """One stack (scan, y, x) a field, in natural order; a folder of single slices is one field."""
     from fibsem_ij.files.folder import natural
 
     if not folder.is_dir():
         return [files.read(folder)]
     found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: natural(p.name))
     folders = [p for p in found if p.is_dir()]
-    return [files.read(p) for p in folders or found]
+    stacks = [files.read(p) for p in folders or found]
+    return stacks if folders or any(len(stack) > 1 for stack in stacks) else [files.read(folder)]

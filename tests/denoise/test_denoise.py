@@ -65,8 +65,9 @@ def test_uncertainty_is_the_deviation_of_what_else_might_be_there(trained):
     expected = drawn.std(0)[:, 0].numpy() / network.scale.gain
     assert unsure.mean() == pytest.approx(expected.mean(), rel=0.05)
     assert np.median(np.abs(unsure / expected - 1)) < 0.15  # 64 draws tell a deviation to a tenth
-    with pytest.raises(ValueError, match="vae"):
-        denoise.apply(FRESH_NOISY, trained["supervised"], uncertainty=unsure)
+    for asked in ({"uncertainty": unsure}, {"draws": 2}):
+        with pytest.raises(ValueError, match="vae"):
+            denoise.apply(FRESH_NOISY, trained["supervised"], **asked)
 
 
 def test_a_network_from_disk_does_the_same(trained, tmp_path: Path):
@@ -158,7 +159,7 @@ def test_what_cannot_be_denoised_is_named(trained):
     with pytest.raises(ValueError, match="slice 3"):
         denoise.fit(holed, options=scene.quick("blindspot"))
     floats = denoise.fit(SCANS[0].astype(np.float32), options=scene.quick("blindspot", updates=2))
-    with pytest.raises(ValueError, match="slice 3"):
+    with pytest.raises(ValueError, match=r"^slice 3 of the noisy stack"):
         denoise.apply(holed, floats)
     with pytest.raises(ValueError, match="uint8"):
         denoise.apply(holed, trained["supervised"])
@@ -176,3 +177,10 @@ def test_scores_are_on_the_scale_of_the_truth():
     as_float = denoise.score(FRESH_NOISY.astype(np.float32), FRESH.astype(np.float32))
     assert as_float["psnr"] < told["psnr"]  # a float truth spans less than 0..255
     assert denoise.score(FRESH, FRESH)["gradient"] == 0
+    assert denoise.score(FRESH_NOISY.astype(np.uint16), FRESH.astype(np.uint16)) == as_float  # 16 bits are not filled
+    holed = FRESH.astype(np.float32)
+    holed[2, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="slice 2 of the truth"):
+        denoise.score(FRESH, holed)
+    with pytest.raises(ValueError, match="the result"):
+        denoise.score(holed[2], FRESH[2])
