@@ -53,11 +53,12 @@ def look(slab: npt.NDArray[Any], z: int) -> Look:
     if slab.dtype.kind == "f" and not np.isfinite(slab[1]).all():
         raise ValueError("expected finite grey values, got NaN or infinity; fill them first, a constant border is known as such")
     small = thumbnail(slab[1])
-    band = cv2.GaussianBlur(small, (0, 0), 1.0) - cv2.GaussianBlur(small, (0, 0), 2.0)
+    smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
+    band = smooth - cv2.GaussianBlur(small, (0, 0), 2.0)
     some = slab[1][::3, ::3]
     ends = max(float(np.mean(some == end)) for end in (some.min(), some.max()))
     change = float("inf") if z == 0 else float(np.abs(slab[1][::3, ::3].astype(np.float32) - slab[0][::3, ::3]).mean())
-    low, high = np.percentile(cv2.GaussianBlur(small, (0, 0), 1.0), (5, 95))
+    low, high = np.percentile(smooth, (5, 95))
     return Look(float(high - low), float(band.std()), ends, change)
 
 
