@@ -20,7 +20,7 @@ _LARGEST_GAIN = 4.0
 
 
 def relight(light: Matrix, told: Matrix, trust: Matrix, of_light: Matrix, lift: Matrix) -> Matrix:
-    """Gain and offset of the tiles (tiles, 2) after a step, in place, by what their pixels told; the products of each tile's shift (tiles, 2).
+    """Gain and offset of the tiles (tiles, 2) after a step, in place, by what their pixels told; the products of each tile's own shift.
 
     `told` and `trust` are of `sums.weighed`, `of_light` and `lift` of the fixed level.
     """

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fibsem_ij.arrays.contrast import equalise
 from fibsem_ij.arrays.slices import map_slices
-from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, look
+from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, by_repetition, look
 from fibsem_ij.register.models import Frame
 from fibsem_ij.register.options import Options
 from fibsem_ij.register.pairs import Aligner, Pair, Step, fit_pairs, steps
@@ -31,13 +31,14 @@ def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = N
     options.named(src.shape[0])
     frame = Frame((src.shape[1], src.shape[2]))
     why = dict.fromkeys(options.bad, "given") | look_at(src, executor=executor, progress=progress)
-    pairs, good, unlike = _trusted_pairs(src, why, options, executor, progress)
+    pairs, good, unlike, twice = _trusted_pairs(src, why, options, executor, progress)
     matrices = solve(consistent(list(pairs.values()), frame=frame), good, model=options.model, frame=frame, anchors=options.anchors)
     if options.keep_trend:
         matrices = without_trend(matrices, slices=options.trend_slices, model=options.model, frame=frame)
     every = bridge(matrices, good, src.shape[0], model=options.model, frame=frame)
-    for z in sorted(z for z, reason in why.items() if reason == DUPLICATED):
-        every[z] = every[z - 1]  # it is the slice before once more, so it lies where that lies
+    for z in sorted({z for z, reason in why.items() if reason == DUPLICATED} | twice.keys()):
+        # It is the slice before once more, so it lies where that lies, but for what the stage did between two scans.
+        every[z] = twice[z].matrix @ every[twice[z].fixed] if z in twice else every[z - 1]
     if not options.anchors:
         every = every @ np.linalg.inv(every[good[0] if options.reference is None else options.reference])
         every[:, 2] = (0, 0, 1)
@@ -54,13 +55,17 @@ def look_at(src: ArrayLike, *, executor: Executor | None = None, progress: Progr
 
 
 def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, executor: Executor | None,
-                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int], dict[int, str]]:
-    """The pairs of the good slices, these, and why others are not. Each that turns out bad makes new neighbours: until none does."""
+                   progress: Progress | None) -> tuple[dict[Step, Pair], list[int], dict[int, str], dict[int, Pair]]:
+    """The pairs of the good slices, these, and why others are not; of slices scanned twice, their pairs with the first scan.
+
+    Each slice that turns out bad makes new neighbours: until none does.
+    """
     fit_more = partial(fit_pairs, src, aligner=_aligner(options), model=options.model, seed=options.seed,
                        contrast=equalise if options.contrast == "equalise" else None, executor=executor, progress=progress)
     good = [z for z in range(src.shape[0]) if z not in why]
     tried: set[Step] = set()
     unlike: dict[int, str] = {}
+    twice: dict[int, Pair] = {}
     pairs: dict[Step, Pair] = {}
     while True:
         wanted = set(steps(good, reach=options.reach))
@@ -72,7 +77,10 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
                              "look at the stack: it is blank, out of order, or of another kind")
         lost = by_likeness(used, good, limits=Limits()) or by_company(used, good, limits=Limits())
         if not lost:
-            return used, good, unlike
+            again = by_repetition(used, good, limits=Limits())
+            lost, twice = dict.fromkeys(again, "scanned twice"), twice | again
+        if not lost:
+            return used, good, unlike, twice
         unlike |= lost
         good = [z for z in good if z not in lost]
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.slices import map_slices
-from fibsem_ij.register.likeness import likeness, thumbnail
+from fibsem_ij.register.likeness import likeness, smoothed, thumbnail
 from fibsem_ij.register.models import Frame, Matrix, basis, median
 from fibsem_ij.volume import ArrayLike
 
@@ -44,6 +44,7 @@ class Pair:
     covariance: Matrix  # (free, free) in px2
     spread_px: float
     likeness: npt.NDArray[np.float32]  # (blocks,) correlation of the slices after the fit, -1..1
+    smooth: npt.NDArray[np.float32]  # the same with little of the noise
 
 
 def steps(good: Sequence[int], *, reach: int) -> list[Step]:
@@ -129,4 +130,5 @@ def _pair(step: Step, runs: Matrix, fixed: npt.NDArray[np.float32], moving: npt.
     matrix, spread = median(runs, model=model, frame=frame)
     apart = frame.to_numbers(np.linalg.inv(matrix) @ runs) @ basis(model)
     covariance = apart.T @ apart / max(1, len(runs) - 1)
-    return Pair(*step, matrix, covariance, spread, likeness(fixed, moving, matrix, frame))
+    alike = (likeness(*both, matrix, frame) for both in ((fixed, moving), (smoothed(fixed), smoothed(moving))))
+    return Pair(*step, matrix, covariance, spread, *alike)

@@ -45,7 +45,7 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """A level as the fixed slice: its pixels as `sums` reads them, and the sums of all of them with weight 1, gain and offset eliminated."""
+    """A level as the fixed slice: its pixels as `sums` reads them, and their sums with weight 1, gain and offset eliminated."""
 
     where: Where | None  # (rows, cols n) flat index of the chosen pixels; None for all there are
     gx: Float  # of these pixels, as is grey: (rows, cols n), or the level as it lies

@@ -94,7 +94,8 @@ def _columns(level: Level) -> npt.NDArray[np.float32]:
     """(tiles, 4, n): gx, gy, grey, 1; the last two 0 where there is no picture."""
     still = level.still
     seen = still.grey > SENTINEL / 10
-    return np.stack([_tiled(image, level.grid) for image in (still.gx, still.gy, np.where(seen, still.grey, 0), seen.astype(np.float32))], 1)
+    each = still.gx, still.gy, np.where(seen, still.grey, np.float32(0)), seen.astype(np.float32)
+    return np.stack([_tiled(image, level.grid) for image in each], 1)
 
 
 def _where(level: Level) -> npt.NDArray[np.int32]:
