@@ -31,7 +31,6 @@ from fibsem_ij.volume import ArrayLike, Labels, Transforms, WritableArray
 __all__ = ["Options", "apply", "fit", "move", "score"]
 
 Progress = Callable[[int, int], None]
-_MATCHED = 3  # slices to each side whose histogram a slice is matched to
 
 
 def fit(src: ArrayLike, *, options: Options | None = None, executor: Executor | None = None,
@@ -50,7 +49,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
     (to the histogram of the neighbouring slices).
     """
     from fibsem_ij.arrays.slices import map_slices
-    from fibsem_ij.register.warp import resample
+    from fibsem_ij.register.warp import MATCHED, resample
 
     if len(src.shape) != 3 or src.shape[0] != len(fitted):
         raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got shape {tuple(src.shape)}; "
@@ -66,7 +65,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
                          "make it from fitted.canvas")
     interpolation = interpolation or ("nearest" if labels else "linear")
     task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast)
-    map_slices(task, src, out, executor=executor, neighbours=_MATCHED if contrast == "match" else 0, progress=progress)
+    map_slices(task, src, out, executor=executor, neighbours=MATCHED if contrast == "match" else 0, progress=progress)
     return out
 
 

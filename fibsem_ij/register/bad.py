@@ -82,6 +82,8 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
     found = {}
     for z, (contrast, detail, saturated, change) in enumerate(table):
         near = [k for k in range(max(0, z - _NEAR), min(len(table), z + _NEAR + 1)) if k != z]
+        if contrast == 0:
+            found[z] = "blank or faded"
         if len(near) < 2:
             continue
         usual = np.median(table[near], 0)
@@ -91,7 +93,7 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
             found[z] = "half blank or saturated"
         elif z and change <= limits.same * usual[3]:
             found[z] = "duplicated"
-        elif detail <= limits.detail * usual[1] or dull[z]:
+        elif detail <= limits.detail * usual[1] * min(1.0, contrast / max(usual[0], 1e-9)) or dull[z]:  # a dim slice is not a dull one
             found[z] = "defocused"
     return found
 

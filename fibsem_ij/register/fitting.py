@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.arrays.contrast import equalise
-from fibsem_ij.arrays.slices import map_slices
+from fibsem_ij.arrays.contrast import equalise, match
+from fibsem_ij.arrays.slices import around, map_slices
 from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, by_repetition, look
 from fibsem_ij.register.models import Frame
 from fibsem_ij.register.options import Options
@@ -18,7 +20,7 @@ from fibsem_ij.register.pairs import Aligner, Pair, Step, fit_pairs, steps
 from fibsem_ij.register.sift import Sift
 from fibsem_ij.register.stack import bridge, consistent, solve, without_trend
 from fibsem_ij.register.turboreg import TurboReg
-from fibsem_ij.register.warp import on_canvas
+from fibsem_ij.register.warp import MATCHED, on_canvas
 from fibsem_ij.volume import ArrayLike, Transforms
 
 Progress = Callable[[int, int], None]
@@ -60,7 +62,8 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
 
     Each slice that turns out bad makes new neighbours: until none does.
     """
-    fit_more = partial(fit_pairs, src, aligner=_aligner(options), model=options.model, seed=options.seed,
+    even = _Matched(src) if options.contrast == "match" else src
+    fit_more = partial(fit_pairs, even, aligner=_aligner(options), model=options.model, seed=options.seed,
                        contrast=equalise if options.contrast == "equalise" else None, executor=executor, progress=progress)
     good = [z for z in range(src.shape[0]) if z not in why]
     tried: set[Step] = set()
@@ -73,8 +76,9 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
         tried |= wanted
         used = {step: pair for step, pair in sorted(pairs.items()) if step in wanted}
         if not used:
-            raise ValueError(f"expected at least two slices that resemble each other, got none among {len(good)}; "
-                             "look at the stack: it is blank, out of order, or of another kind")
+            told = ", ".join(f"{count} {reason}" for reason, count in Counter({**why, **unlike}.values()).items())
+            raise ValueError(f"expected at least two slices that resemble each other, got none of {src.shape[0]}"
+                             f"{f' ({told})' if told else ''}; look at the stack: it is blank, out of order, or of another kind")
         lost = by_likeness(used, good, limits=Limits()) or by_company(used, good, limits=Limits())
         if not lost:
             again = by_repetition(used, good, limits=Limits())
@@ -83,6 +87,17 @@ def _trusted_pairs(src: ArrayLike, why: Mapping[int, str], options: Options, exe
             return used, good, unlike, twice
         unlike |= lost
         good = [z for z in good if z not in lost]
+
+
+class _Matched:
+    """The stack with each slice's histogram matched to that of the slices around it, read when it is asked for."""
+
+    def __init__(self, src: ArrayLike) -> None:
+        self.shape, self.dtype = src.shape, src.dtype
+        self.read = lru_cache(2 * MATCHED + 1)(lambda z: np.asarray(src[z]))
+
+    def __getitem__(self, z: int) -> npt.NDArray[Any]:
+        return match(self.read(z), np.stack([self.read(k) for k in around(z, MATCHED, self.shape[0])]))
 
 
 def _aligner(options: Options) -> Aligner:

@@ -1,9 +1,9 @@
 """Every pair of slices that is worth a fit, fitted: the aligners' socket and the one place where the median is taken.
 
 An aligner is any function `(fixed, moving, *, rng) -> matrices (runs, 3, 3)`, fixed pixel -> moving pixel; it gives back
-an empty array where it finds nothing. If it has a method `prepare(slice)`, that is called once a slice, and the aligner
-gets what it made instead of the slices. If it has a method `many(pairs, *, rngs) -> [matrices, ...]`, it is given all pairs of
-a chunk at once.
+an empty array where it finds nothing, and a fit that has run away counts as nothing found. If it has a method
+`prepare(slice)`, that is called once a slice, and the aligner gets what it made instead of the slices. If it has a method
+`many(pairs, *, rngs) -> [matrices, ...]`, it is given all pairs of a chunk at once.
 
 The stack is cut into chunks of neighbouring slices, a chunk's pairs are fitted together, and only as many slices as the
 reach are held ready. Each pair has its own random numbers, from the seed and its two slices: the result does not depend
@@ -28,6 +28,7 @@ from fibsem_ij.volume import ArrayLike
 
 Step = tuple[int, int]  # fixed slice, moving slice
 _CHUNK_BYTES = 128 * 2**20
+_RUNAWAY = 0.5
 
 
 class Aligner(Protocol):
@@ -106,8 +107,9 @@ def _fit_chunk(slices: npt.NDArray[Any], i: int, *, jobs: list[tuple[list[int], 
             image = slices[numbers.index(z)]
             ready[z] = prepare(contrast(image) if contrast else image), thumbnail(image)
         for step, runs in zip(some, _runs(aligner, some, ready, seed), strict=True):
-            if len(runs):
-                found.append(_pair(step, runs, ready[step[0]][1], ready[step[1]][1], model, frame))
+            pair = _pair(step, runs, ready[step[0]][1], ready[step[1]][1], model, frame) if len(runs) else None
+            if pair and _possible(pair.matrix):
+                found.append(pair)
     return found
 
 
@@ -124,6 +126,11 @@ def _runs(aligner: Aligner, some: Sequence[Step], ready: Mapping[int, tuple[Any,
     except Exception as error:
         error.add_note(f"while fitting {of}")
         raise
+
+
+def _possible(matrix: Matrix) -> bool:
+    """No microscope stretches or turns a slice by half from one to the next: such a fit has run away, and found nothing."""
+    return bool(np.abs(matrix[:2, :2] - np.eye(2)).max() < _RUNAWAY)
 
 
 def _pair(step: Step, runs: Matrix, fixed: npt.NDArray[np.float32], moving: npt.NDArray[np.float32], model: str, frame: Frame) -> Pair:

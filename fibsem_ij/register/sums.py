@@ -29,13 +29,13 @@ def products(gx: Float, gy: Float, grey: Float, grid: Grid) -> Float:
     return sums
 
 
-def sample(image: Float, grey: Float, light: Float, grid: Grid, *, each: int) -> Float:
-    """Residuals of about `each` pixels a tile: (tiles, about each)."""
+def middle(image: Float, grey: Float, light: Float, grid: Grid, *, each: int) -> float:
+    """The median of the sizes of residuals, of about `each` pixels a tile that both slices show; 0 where there is none."""
     size = (grey.shape[0] // grid[0]) * (grey.shape[1] // grid[1])
     step = size // each | 1
-    some = np.empty((len(light), -(-size // step)), np.float32)
-    compiled(_sample)(image, grey, light, *grid, step, some)
-    return some
+    some = np.empty(len(light) * -(-size // step), np.float32)
+    seen = compiled(_sizes)(image, grey, light, *grid, step, some)
+    return float(np.partition(some, seen // 2)[seen // 2]) if seen else 0.0
 
 
 def weighed(image: Float, gx: Float, gy: Float, grey: Float, light: Float, grid: Grid, *, size: float) -> Float:
@@ -46,7 +46,7 @@ def weighed(image: Float, gx: Float, gy: Float, grey: Float, light: Float, grid:
 
 
 @cache
-def compiled(function: Callable[..., None]) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     import numba
 
     # NB: in Python's way of errors each division is a branch, and no loop that divides would run on whole registers.
@@ -79,13 +79,20 @@ def _products(gx: Float, gy: Float, grey: Float, rows: int, cols: int, sums: Flo
                 sums[t, j, k] = line[k]
 
 
-def _sample(image: Float, grey: Float, light: Float, rows: int, cols: int, step: int, some: Float) -> None:
+def _sizes(image: Float, grey: Float, light: Float, rows: int, cols: int, step: int, some: Float) -> int:
+    """Fills `some`, and says how many are of pixels that both show; the others are infinite, the last when sorted."""
     height, width = grey.shape[0] // rows, grey.shape[1] // cols
+    each, seen = len(some) // (rows * cols), 0
     for t in range(rows * cols):
         row, left = t // cols * height, t % cols * width
-        for k in range(some.shape[1]):
+        for k in range(each):
             y, x = row + k * step // width, left + k * step % width
-            some[t, k] = image[y, x] - (light[t, 0] * grey[y, x] + light[t, 1] if grey[y, x] > _SEEN else np.float32(0))
+            if grey[y, x] > _SEEN and image[y, x] > _SEEN:
+                some[t * each + k] = abs(image[y, x] - light[t, 0] * grey[y, x] - light[t, 1])
+                seen += 1
+            else:
+                some[t * each + k] = np.inf
+    return seen
 
 
 def _weighed(image: Float, gx: Float, gy: Float, grey: Float, light: Float, rows: int, cols: int, size: np.float32, sums: Float) -> None:

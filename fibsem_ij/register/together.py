@@ -79,15 +79,23 @@ class _Level:
         columns = self._put(fixed, "columns")  # (pairs, tiles, 4, n)
         matrices, light = (torch.tensor(np.stack(of), dtype=torch.float32, device=self.device)
                            for of in ([fit.at_level(self.n) for fit in fits], [fit.light for fit in fits]))
-        residual = _between(self._put(moving, "moving"), self._put(fixed, "where"), matrices)
-        residual -= (light[..., None] * columns[:, :, 2:]).sum(2)
-        some = residual[..., ::residual.shape[2] // SAMPLED | 1].abs().flatten(1)
-        scales = [typical(middle) for middle in some.kthvalue(some.shape[1] // 2 + 1, 1).values.tolist()]
+        image = _between(self._put(moving, "moving"), self._put(fixed, "where"), matrices)
+        residual = image - (light[..., None] * columns[:, :, 2:]).sum(2)
+        scales = [typical(middle) for middle in _middles(residual, (image > SENTINEL / 10) & (columns[:, :, 3] > 0))]
         size = torch.tensor([weight_size(scale) for scale in scales], device=self.device)[:, None, None]
         weight = size / (size + residual**2)
         products = (columns @ (weight * residual)[..., None])[..., 0]
         told = torch.cat((weight.sum(2)[..., None], products), 2).cpu().numpy().astype(np.float64)
         return scales, told
+
+
+def _middles(residual: Tensor, seen: Tensor) -> list[float]:
+    """Of each pair, as `sums.middle`."""
+    step = residual.shape[2] // SAMPLED | 1
+    sizes = torch.where(seen, residual.abs(), torch.inf)[..., ::step].flatten(1).sort(1).values
+    at = sizes.isfinite().sum(1, keepdim=True) // 2
+    found: list[float] = sizes.gather(1, at.clamp(max=sizes.shape[1] - 1))[:, 0].nan_to_num(posinf=0.0).tolist()
+    return found
 
 
 def _columns(level: Level) -> npt.NDArray[np.float32]:

@@ -31,7 +31,7 @@ from fibsem_ij.register.belief import believed, relight
 from fibsem_ij.register.models import Index, Matrix, basis, project
 from fibsem_ij.register.phase import start
 from fibsem_ij.register.pyramid import Pyramid, Sampling, prepare
-from fibsem_ij.register.sums import SENTINEL, Float
+from fibsem_ij.register.sums import SENTINEL
 
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian residuals
 SAMPLED = 12  # residuals a tile that the typical one is read off
@@ -146,12 +146,8 @@ def _told(fit: Fit, n: int) -> tuple[float, Matrix]:
     image = still.seen(cv2.warpAffine(moved, fit.at_level(n), (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
                                       borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL))
     light = fit.light.astype(np.float32)
-    scale = typical(_middle(np.abs(sums.sample(image, still.grey, light, grid, each=SAMPLED))))
+    scale = typical(sums.middle(image, still.grey, light, grid, each=SAMPLED))
     return scale, sums.weighed(image, still.gx, still.gy, still.grey, light, grid, size=weight_size(scale)).astype(np.float64)
-
-
-def _middle(values: Float) -> float:
-    return float(np.partition(values.ravel(), values.size // 2)[values.size // 2])
 
 
 def _halves(block: Index, runs: int, rng: np.random.Generator) -> Matrix:
