@@ -25,7 +25,8 @@ def fit(
     runs: Annotated[int, typer.Option(help="Stochastic runs a pair; their median is the fit.", min=1)] = 25,
     reach: Annotated[int, typer.Option(help="Fit pairs at distance 1 to this.", min=1)] = 2,
     canvas: Annotated[Literal["same", "pad", "crop"], typer.Option(help="pad: nothing is lost; crop: what all slices share.")] = "same",
-    contrast: Annotated[Literal["none", "equalise"], typer.Option(help="Done to slices before the estimate.")] = "none",
+    contrast: Annotated[Literal["none", "equalise", "match"],
+                        typer.Option(help="Done to slices before the estimate; match: to the neighbours' histogram.")] = "none",
     reference: Annotated[int | None, typer.Option(help="The slice that stays where it is; else the first good one.")] = None,
     keep_trend: Annotated[bool, typer.Option("--keep-trend", help="Leave slow drift in: it is the specimen's own.")] = False,
     anchors: Annotated[Path | None, typer.Option(help="Known matrices of some slices: transforms .json, or .csv with z,tx,ty.")] = None,
@@ -93,6 +94,29 @@ def apply(
     with workers_of(workers) as pool, progress_to(progress, "apply") as step:
         shape = verbs.apply(stack, fitted, out, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
     show({"shape": list(shape), "path": str(out)}, json_, f"{shape[0]} slices of {shape[1]} x {shape[2]} in {out}")
+
+
+@app.command()
+def invert(
+    transforms: Fitted,
+    out: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
+    like: Annotated[Path, typer.Option(help="The raw stack: lends the size of its slices.")],
+    json_: Json = False,
+) -> None:
+    """Write the transforms that undo these: applied to the aligned stack, or to labels drawn on it, they lead back to the raw slices.
+
+    fibsem-ij register invert transforms.json back.json --like slices/
+    """
+    from fibsem_ij import files
+    from fibsem_ij.files import transforms as door
+
+    fitted, stack = door.read(transforms), files.read(like)
+    if len(stack) != len(fitted):
+        raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got {len(stack)}; these transforms are of another stack")
+    inverted = fitted.inverse(stack.shape[1:])
+    door.write(out, inverted)
+    show({"slices": len(inverted), "canvas": list(inverted.canvas), "path": str(out)}, json_,
+         f"{len(inverted)} slices in {out}, canvas {inverted.canvas[0]} x {inverted.canvas[1]}")
 
 
 @app.command()

@@ -45,5 +45,5 @@ class Kept(MutableMapping[Step, Pair]):
 
 def _pair(line: str) -> Pair:
     said: dict[str, Any] = json.loads(line)
-    exact = (("matrix", np.float64), ("covariance", np.float64), ("likeness", np.float32))
+    exact = (("matrix", np.float64), ("covariance", np.float64), ("likeness", np.float32), ("smooth", np.float32))
     return Pair(**{**said, **{name: np.array(said[name], dtype) for name, dtype in exact}})

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Options", "apply", "fit", "move", "score"]
 
 Progress = Callable[[int, int], None]
-_MATCHED = 3  # slices to each side whose histogram a slice is matched to
 
 
 def fit(src: ArrayLike, *, options: Options | None = None, executor: Executor | None = None, kept: MutableMapping[Step, Pair] | None = None,
@@ -56,7 +55,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
     (to the histogram of the neighbouring slices). `done`: slices that `out` has already.
     """
     from fibsem_ij.arrays.slices import map_slices
-    from fibsem_ij.register.warp import resample
+    from fibsem_ij.register.warp import MATCHED, resample
 
     if len(src.shape) != 3 or src.shape[0] != len(fitted):
         raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got shape {tuple(src.shape)}; "
@@ -72,8 +71,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
                          "make it from fitted.canvas")
     interpolation = interpolation or ("nearest" if labels else "linear")
     task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast)
-    map_slices(task, src, out, executor=executor, neighbours=_MATCHED if contrast == "match" else 0, done=done,
-               progress=progress)
+    map_slices(task, src, out, executor=executor, neighbours=MATCHED if contrast == "match" else 0, done=done, progress=progress)
     return out
 
 
