@@ -7,11 +7,10 @@ Every point is held against every triangle: of some hundred points that is ten t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
+
+from fibsem_ij.arrays.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 _MANY = 2000  # from here on Qhull (Barber, Dobkin, Huhdanpaa 1996) is faster
@@ -20,7 +19,7 @@ _MANY = 2000  # from here on Qhull (Barber, Dobkin, Huhdanpaa 1996) is faster
 def triangles(points: Ints) -> Ints:
     """(n, 3) points -> (t, 3, 3) corners of the triangles of their hull; none where all points lie in a plane."""
     if len(points) < _MANY:
-        return points[_compiled()(points)]
+        return points[_hull(points)]
     from scipy.spatial import ConvexHull, QhullError
 
     try:
@@ -30,14 +29,7 @@ def triangles(points: Ints) -> Ints:
     return points[corners]
 
 
-@lru_cache
-def _compiled() -> Callable[..., Ints]:
-    import numba
-
-    compiled: Callable[..., Ints] = numba.njit(_hull, nogil=True, cache=True)
-    return compiled
-
-
+@compiled
 def _hull(points: Ints) -> Ints:
     """Indices (t, 3); seen from outside all triangles turn the same way."""
     points = points - points[0]

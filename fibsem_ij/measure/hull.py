@@ -10,18 +10,18 @@ forgotten. The voxels inside are counted line by line along x from the hull's tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
+from fibsem_ij.arrays.runs import runs
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
 from fibsem_ij.measure.convex import triangles
-from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices, runs
+from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices
 from fibsem_ij.volume import ArrayLike
 
 Points = npt.NDArray[np.int64]
@@ -54,12 +54,12 @@ def _points(labels: ArrayLike, objects: Objects) -> list[Points]:
 
 def _outlines(rows: Rows, k: int, z: int) -> Points:
     """The corners of the convex outline of every object in a slice: row, z, y, x."""
-    number, y, start, stop = runs(rows[k] + 1).T  # in order of y, x
-    order = np.argsort(number, kind="stable").repeat(2)
-    x = start[order]
-    x[1::2] = stop[order[1::2]] - 1
-    row, y = number[order] - 1, y[order]
-    corners: Points = np.stack([row, np.full(len(row), z), y, x], 1)[_compiled()[0](row, y, x)]
+    found = runs(rows[k])
+    found = found[found[:, 0] >= 0]  # in order of y, x
+    found = found[np.argsort(found[:, 0], kind="stable")]
+    row = found[:, 0].repeat(2)
+    y, x = np.divmod((found[:, 1:] - (0, 1)).ravel(), rows.shape[2] + 1)
+    corners: Points = np.stack([row, np.full(len(row), z), y, x], 1)[_corners(row, y, x)]
     return corners
 
 
@@ -70,16 +70,10 @@ def _hull_voxels(points: Points) -> float:
         return np.nan
     low, high = points.min(0), points.max(0)
     step = max(1, _LINES // int(high[1] - low[1] + 1))
-    return float(sum(_compiled()[1](found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))
+    return float(sum(_inside(found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))
 
 
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_corners, _inside))
-
-
+@compiled
 def _corners(group: Counts, line: Counts, value: Counts) -> npt.NDArray[np.bool_]:
     """Which points are corners of their group's convex outline; they are in order of group, line, value.
 
@@ -107,6 +101,7 @@ def _corners(group: Counts, line: Counts, value: Counts) -> npt.NDArray[np.bool_
     return kept
 
 
+@compiled
 def _inside(corners: Points, first: int, stop: int, low: int, high: int) -> int:
     """Whole points in the body with these triangles (t, 3, 3), in slices first..stop - 1 and lines low..high - 1.
 
