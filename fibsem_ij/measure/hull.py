@@ -20,7 +20,7 @@ import numpy.typing as npt
 from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.arrays.runs import runs
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
-from fibsem_ij.measure.convex import triangles
+from fibsem_ij.measure.convex import fan, triangles
 from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices
 from fibsem_ij.volume import ArrayLike
 
@@ -30,7 +30,7 @@ _TASK = 64  # objects of a task: one is too little
 _EPS = 1e-9  # a middle as near as this to the hull lies on it
 
 DEFINITIONS: Mapping[str, Definition] = {
-    "hull_volume": (3, "Volume of the voxels whose middles lie in the convex hull of the object's; empty for what is flat."),
+    "hull_volume": (3, "Volume of the voxels whose middles lie in the convex hull of the object's, which may be flat."),
     "solidity": (0, "volume / hull volume: 1 for what is convex."),
     "solidity_filled": (0, "filled volume / hull volume."),
 }
@@ -64,10 +64,12 @@ def _outlines(rows: Rows, k: int, z: int) -> Points:
 
 
 def _hull_voxels(points: Points) -> float:
-    """Voxels whose middles lie in the hull of points (n, 3); NaN where they lie in a plane."""
-    found = triangles(points)
-    if not len(found):
-        return np.nan
+    """Voxels whose middles lie in the hull of points (n, 3)."""
+    if (points == points[0]).all():
+        return 1.0
+    if (found := triangles(points)).size == 0:
+        points = points[:, np.argsort(points.min(0) - points.max(0), kind="stable")]  # so that it is longest across slices
+        found = fan(points)
     low, high = points.min(0), points.max(0)
     step = max(1, _LINES // int(high[1] - low[1] + 1))
     return float(sum(_inside(found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,10 @@ Rows = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 Result = TypeVar("Result")
 
+# Of what is everywhere: numbers, pixels in a row.
+_MANY = 16
+_SHORT = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Objects:
@@ -36,6 +41,7 @@ class Objects:
     boxes: list[Box]
     voxels: Counts  # (n,)
     sums: Counts  # (n, 9) of coordinates and of their products, counted from the box
+    runs: Counts  # (n,) along x
 
     @classmethod
     def of(cls, labels: ArrayLike) -> Objects:
@@ -47,11 +53,24 @@ class Objects:
         with ThreadPoolExecutor() as pool:
             for z, found in enumerate(_of_slices(lambda _, pixels: runs(pixels), labels, range(labels.shape[0]), pool)):
                 sums.add(found, line, z)
-        ids, boxes, voxels, about = sums.table()
-        return cls(ids, [(slice(a, d), slice(b, e), slice(c, f)) for a, b, c, d, e, f in boxes.reshape(-1, 6).tolist()], voxels, about)
+        ids, corners, *rest = sums.table()
+        return cls(ids, [(slice(a, d), slice(b, e), slice(c, f)) for a, b, c, d, e, f in corners.reshape(-1, 6).tolist()], *rest)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def doubt(self, shape: tuple[int, ...]) -> str:
+        """Why this looks like no label stack but like a grey one, which no file tells apart; empty where it does not.
+
+        A grey stack is full of many numbers that are everywhere and that change from pixel to pixel. Objects are somewhere.
+        """
+        box = np.array([prod(s.stop - s.start for s in box) for box in self.boxes], np.int64)
+        spread = 2 * box > prod(shape)
+        everywhere, lengths = self.voxels[spread].sum(), self.voxels[spread].sum() / max(self.runs[spread].sum(), 1)
+        if spread.sum() < _MANY or 2 * everywhere < prod(shape) or lengths > _SHORT:
+            return ""
+        return (f"{spread.sum():,} of {len(self):,} numbers are all over the stack, in runs of {lengths:.1f} px: it looks like a grey "
+                "image, and objects are measured on their label image")
 
     def rows(self, pixels: npt.NDArray[Any], out: Rows | None = None) -> Rows:
         """The row of each voxel; -1 for background and for numbers that are no object's."""

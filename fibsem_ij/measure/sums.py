@@ -17,12 +17,12 @@ from fibsem_ij.arrays.runs import Runs
 
 Counts = npt.NDArray[np.int64]
 PAIRS = tuple(combinations_with_replacement(range(3), 2))  # zz, zy, zx, yy, yx, xx
-_BOX, _VOXELS, _SUMS = slice(1, 7), 7, slice(8, 17)  # of a line: first (z, y, x) and stop (z, y, x); z, y, x and the products
+_BOX, _VOXELS, _SUMS, _RUNS = slice(1, 7), 7, slice(8, 17), 17  # of a line: first (z, y, x), stop (z, y, x); z, y, x and the products
 
 
 class Sums:
     def __init__(self) -> None:
-        self._table, self._count = np.empty((64, _SUMS.stop), np.int64), 0
+        self._table, self._count = np.empty((64, _RUNS + 1), np.int64), 0
         self._lines = np.full(2 * len(self._table), -1)
 
     def add(self, runs: Runs, line: int, z: int) -> None:
@@ -36,11 +36,11 @@ class Sums:
             self._lines = np.full(2 * len(self._table), -1)
             _place(self._table, self._count, self._lines)
 
-    def table(self) -> tuple[Counts, Counts, Counts, Counts]:
-        """Numbers (n,), rising; boxes (n, 2, 3); voxels (n,); sums (n, 9) of coordinates counted from the box."""
+    def table(self) -> tuple[Counts, Counts, Counts, Counts, Counts]:
+        """Numbers (n,), rising; boxes (n, 2, 3); voxels (n,); sums (n, 9) of coordinates counted from the box; runs (n,)."""
         table = self._table[np.argsort(self._table[:self._count, 0])]
         boxes, voxels = table[:, _BOX].reshape(-1, 2, 3), table[:, _VOXELS]
-        return table[:, 0].copy(), boxes, voxels.copy(), about(boxes[:, 0], voxels, table[:, _SUMS])
+        return table[:, 0].copy(), boxes, voxels.copy(), about(boxes[:, 0], voxels, table[:, _SUMS]), table[:, _RUNS].copy()
 
 
 def about(start: Counts, voxels: Counts, sums: Counts) -> Counts:
@@ -99,4 +99,5 @@ def _add(runs: Runs, done: int, line: int, z: int, lines: Counts, table: Counts,
         own[14] += y * y * n
         own[15] += y * along
         own[16] += square
+        own[17] += 1
     return len(runs), count
