@@ -81,7 +81,7 @@ def _longest(mask: Mask, side: Floats) -> float:
 def _doubled(mask: Mask) -> Mask:
     """The corners, edges, faces and insides of voxels, each a voxel."""
     for axis in range(3):
-        ends = [np.zeros(mask.shape[:axis] + (1,) + mask.shape[axis + 1:], bool)]
+        ends = [np.zeros((*mask.shape[:axis], 1, *mask.shape[axis + 1:]), bool)]
         twice = mask.repeat(2, axis)
         mask = np.concatenate([twice, *ends], axis) | np.concatenate([*ends, twice], axis)
     return mask
