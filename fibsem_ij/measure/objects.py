@@ -46,14 +46,16 @@ class Objects:
     @classmethod
     def of(cls, labels: ArrayLike) -> Objects:
         """All objects of a stack, in one pass, a few slices in memory."""
-        if len(labels.shape) != 3 or labels.dtype.kind not in "ui" or labels.dtype == np.uint64:
-            raise ValueError(f"expected a label stack (z, y, x) of integers up to 63 bits, got shape {tuple(labels.shape)} of "
-                             f"{labels.dtype}; number objects as uint32")
+        if len(labels.shape) != 3 or labels.dtype.kind not in "ui":
+            raise ValueError(f"expected a label stack (z, y, x) of integers, got shape {tuple(labels.shape)} of {labels.dtype}; "
+                             "number objects as uint32")
         sums, line = Sums(), labels.shape[2] + 1
         with ThreadPoolExecutor() as pool:
             for z, found in enumerate(_of_slices(lambda _, pixels: runs(pixels), labels, range(labels.shape[0]), pool)):
                 sums.add(found, line, z)
         ids, corners, *rest = sums.table()
+        if labels.dtype.kind == "u" and (ids < 0).any():
+            raise ValueError("expected a label stack with numbers below 2^63, got larger ones; number objects as uint32")
         return cls(ids, [(slice(a, d), slice(b, e), slice(c, f)) for a, b, c, d, e, f in corners.reshape(-1, 6).tolist()], *rest)
 
     def __len__(self) -> int:
