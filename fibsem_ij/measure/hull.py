@@ -38,10 +38,12 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 def hull(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel) -> Table:
     """Without `solidity_filled`, for which holes must be known."""
-    points = _points(labels, objects)
+    voxels = objects.voxels.astype(np.float64)
+    some = np.flatnonzero(objects.box_voxels > objects.voxels)  # what fills its box is its own hull
+    points = _points(labels, objects) if len(some) else []
     with ThreadPoolExecutor() as pool:
-        parts = pool.map(lambda i: [_hull_voxels(of) for of in points[i:i + _TASK]], range(0, len(points), _TASK))
-        voxels = np.fromiter(chain.from_iterable(parts), np.float64, len(points))
+        parts = pool.map(lambda rows: [_hull_voxels(points[row]) for row in rows], np.split(some, range(_TASK, len(some), _TASK)))
+        voxels[some] = np.fromiter(chain.from_iterable(parts), np.float64, len(some))
     return {"hull_volume": voxels * sides(voxel_nm).prod(), "solidity": objects.voxels / voxels}
 
 
@@ -65,8 +67,6 @@ def _outlines(rows: Rows, k: int, z: int) -> Points:
 
 def _hull_voxels(points: Points) -> float:
     """Voxels whose middles lie in the hull of points (n, 3)."""
-    if (points == points[0]).all():
-        return 1.0
     if (found := triangles(points)).size == 0:
         points = points[:, np.argsort(points.min(0) - points.max(0), kind="stable")]  # so that it is longest across slices
         found = fan(points)

@@ -61,13 +61,16 @@ class Objects:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def box_voxels(self) -> Counts:
+        return np.array([prod(s.stop - s.start for s in box) for box in self.boxes], np.int64)
+
     def doubt(self, shape: tuple[int, ...]) -> str:
         """Why this looks like no label stack but like a grey one, which no file tells apart; empty where it does not.
 
         A grey stack is full of many numbers that are everywhere and that change from pixel to pixel. Objects are somewhere.
         """
-        box = np.array([prod(s.stop - s.start for s in box) for box in self.boxes], np.int64)
-        spread = 2 * box > prod(shape)
+        spread = 2 * self.box_voxels > prod(shape)
         everywhere, lengths = self.voxels[spread].sum(), self.voxels[spread].sum() / max(self.runs[spread].sum(), 1)
         if spread.sum() < _MANY or 2 * everywhere < prod(shape) or lengths > _SHORT:
             return ""

@@ -28,7 +28,7 @@ def by_hand(classes: Any, connectivity: int) -> Any:
     return out
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(stacks, st.sampled_from([6, 26]), st.sampled_from([None, 1, 2]))
 def test_holes_are_those_of_a_whole_stack(classes: Any, connectivity: int, height: int | None) -> None:
     slabs, expected = Slabs.of(classes.shape, height), by_hand(classes, connectivity)
