@@ -23,5 +23,4 @@ def measured(stack: Labels, image: Volume | None, *, options: measure.Options, p
 
 def write(path: Path, table: Any, stack: Labels, **about: Any) -> None:
     """The table, and beside it what its columns are."""
-    described = columns.described(table, columns.definitions(), voxel_nm=stack.voxel_nm)
-    sidecar.write(path, table, described, voxel_nm=list(stack.voxel_nm) if stack.voxel_nm else None, **about)
+    sidecar.write(path, table, columns.described(table, voxel_nm=stack.voxel_nm), voxel_nm=stack.voxel_nm, **about)
