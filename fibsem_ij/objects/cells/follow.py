@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from fibsem_ij.objects.cells.flow import carry, flow
 from fibsem_ij.objects.cells.grow import Labels, Mask, grown
-from fibsem_ij.objects.cells.numbers import pairs, renamed
+from fibsem_ij.objects.cells.numbers import middles, pairs, renamed
 from fibsem_ij.objects.cells.options import Event, Options
 from fibsem_ij.objects.cells.seen import Grey, Seen
 
@@ -33,7 +33,7 @@ class Pass:
 
     first: int
     labels: list[Labels] = field(default_factory=list)
-    begun: dict[int, int] = field(default_factory=dict)  # track -> z
+    begun: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # track -> z, y, x
     joined: dict[int, int] = field(default_factory=dict)  # track -> the cell it met
     events: list[Event] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ def follow(start: Labels, interiors: list[Grey], seen: list[Seen], zs: list[int]
             pure = carry(pure, along)
             inner = _between(cells, pure, options)
         if np.count_nonzero(cells & (carried != 0)) < BAD * np.count_nonzero(cells | (carried != 0)):
-            done.events.append((z, 0, "bridged", 0.0, 0))
+            done.events.append(Event(z, 0, "bridged", 0.0, 0, 0, 0))
             before = carried
         else:
             before = _slice(cells, inner, carried, z, done, options)
@@ -86,12 +86,17 @@ def _tracks(pieces: Labels, carried: Labels, kept: Labels, z: int, done: Pass, o
     voxels = np.bincount((2 * pieces + (carried != 0)).ravel(), minlength=2 * int(pieces.max()) + 2).reshape(-1, 2)  # (piece, known)
     area = voxels.sum(1)
     known = voxels[:, 1] / np.maximum(area, 1)
+    new = 1 + np.flatnonzero((area[1:] >= options.least_px) & (known[1:] < NEW))
+    if not len(new):
+        return kept
     names = np.zeros(len(area), np.int32)
-    for piece in (1 + np.flatnonzero((area[1:] >= options.least_px) & (known[1:] < NEW))).tolist():
-        names[piece] = done.first - 2 * len(done.begun)
-        done.begun[int(names[piece])] = z
-        done.events.append((z, int(names[piece]), "new", float(known[piece]), 0))
-    return np.where(names[pieces] != 0, names[pieces], kept) if names.any() else kept
+    names[new] = done.first - 2 * (len(done.begun) + np.arange(len(new)))
+    tracks = names[pieces]
+    where = middles(tracks)
+    for piece, track in zip(new.tolist(), names[new].tolist(), strict=True):
+        done.begun[track] = (z, *where[track])
+        done.events.append(Event(z, track, "new", float(known[piece]), 0, *where[track]))
+    return np.where(tracks != 0, tracks, kept)
 
 
 def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> None:
@@ -100,6 +105,7 @@ def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> 
         return
     rows, voxels = pairs(pieces, kept)
     rows, voxels = rows[rows[:, 0] > 0], voxels[rows[:, 0] > 0]
+    where = middles(np.minimum(kept, 0))
     for track in np.unique(rows[rows[:, 1] < 0, 1]).tolist():
         if track in done.joined:
             continue
@@ -108,7 +114,7 @@ def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> 
             cell = int(rows[there, 1][voxels[there].argmax()])
             done.joined[track] = cell
             mine = int(np.count_nonzero(carried == track))
-            done.events.append((z, track, "joined", mine / max(mine + int(voxels[there].max()), 1), cell))
+            done.events.append(Event(z, track, "joined", mine / max(mine + int(voxels[there].max()), 1), cell, *where[track]))
 
 
 def _vanished(carried: Labels, found: Labels, ghost: Labels) -> Labels:
