@@ -1,14 +1,15 @@
 """Nuclei the classical way: outlines in each slice that look like ellipses, gathered through z.
 
 Gaussian blur, adaptive Gaussian threshold, morphological gradient with an elliptic element, contours with their hierarchy
-(Suzuki and Abe 1985), outlines that are about an ellipse of the size asked for, centroids of neighbouring slices that lie
-close made one nucleus. Sizes are nm (diameters of a circle of the same area), px where no voxel size is known; the filter
-sizes are those of the published protocol, in px.
+(Suzuki and Abe 1985), outlines that are about an ellipse of the size asked for, centroids that lie close in z made one
+nucleus, past slices that miss it. Sizes are nm (diameters of a circle of the same area), px where no voxel size is known;
+the filter sizes are those of the published protocol, in px.
 
 What a slice alone cannot tell from a nucleus is a cell around it, a nucleolus in it, a profile beside it. So the threshold
 is taken at several levels, for an envelope is seldom closed at any one of them; an outline is the convex hull of its
-contour, without the folds; and what is no nucleus is left to z: it has to last for `lasting` of its diameter, and of what
-lies in one another that which lasts longest stays. Nuclei that the side of the field cuts are no ellipses, and are missed.
+contour, without the folds; the slice goes on beyond its sides as in a mirror, so that a nucleus that they cut is about an
+ellipse too; and what is no nucleus is left to z: it has to last for `lasting` of its diameter, and of what lies in one
+another that which lasts longest stays.
 
 Slices are looked at one by one, and only outlines are kept. `crops` cuts every nucleus out at a constant size, with the
 offset that `put_back` needs to put a result into the full volume again.
@@ -43,8 +44,8 @@ class Options:
     gradient_px: int = 7
     round: float = 0.8  # share of the outline's area and its fitted ellipse's that both have
     move: float = 0.2  # of the diameter, that a centroid may move from slice to slice
-    gap: int = 2  # slices that may miss an outline
-    lasting: float = 0.5  # of its diameter, through which a nucleus is seen; half as much where the stack's end cuts it
+    gap: float = 0.3  # of the diameter, through which slices may miss it
+    lasting: float = 0.8  # of its median diameter, through which a nucleus is seen; half as much where the stack's end cuts it
 
     def __post_init__(self) -> None:
         odd = (self.blur_px, self.block_px, self.gradient_px)
@@ -75,7 +76,9 @@ def find(src: ArrayLike, *, options: Options | None = None, executor: Executor |
     found: dict[int, list[Outline]] = {}
     work = partial(outlines, options=options, least_px=options.least / pixel, most_px=options.most / pixel)
     map_slices(work, src, found, executor=executor, progress=progress)
-    return _alone([n for n in _gathered(found, options) if _lasts(n, src.shape[0], options.lasting * pixel / voxel[0])])
+    flat = pixel / voxel[0]
+    nuclei = _gathered(found, options.move, options.gap * flat)
+    return _alone([n for n in nuclei if _lasts(n, src.shape[0], options.least / pixel, options.lasting * flat)])
 
 
 def outlines(grey: npt.NDArray[Any], z: int = 0, *, options: Options, least_px: float, most_px: float) -> list[Outline]:
@@ -83,6 +86,8 @@ def outlines(grey: npt.NDArray[Any], z: int = 0, *, options: Options, least_px: 
     import cv2
 
     grey8 = grey if grey.dtype == np.uint8 else cv2.normalize(grey.astype(np.float32), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    beyond = min(round(most_px / 2), min(grey8.shape) - 1)
+    grey8 = cv2.copyMakeBorder(grey8, beyond, beyond, beyond, beyond, cv2.BORDER_REFLECT_101)
     blurred = cv2.GaussianBlur(grey8, (options.blur_px, options.blur_px), 0)
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (options.gradient_px, options.gradient_px))
     fits: list[tuple[float, Outline]] = []
@@ -92,12 +97,21 @@ def outlines(grey: npt.NDArray[Any], z: int = 0, *, options: Options, least_px: 
         for contour, is_hole in zip(contours, _holes(hierarchy), strict=True):
             outline = _edge(contour, element, is_hole, least_px, most_px)
             if len(outline) and (share := _roundness(outline)) >= options.round:
-                fits.append((share, outline))
+                here = _within(outline - beyond, grey.shape)
+                fits += [(share, here)] if len(here) else []
     kept: list[Outline] = []
     for _, outline in sorted(fits, key=lambda fit: (-fit[0], fit[1].tolist())):
         if not any(_alike(outline, other, options.move) for other in kept):
             kept.append(outline)
     return kept
+
+
+def _within(outline: Outline, shape: tuple[int, ...]) -> Outline:
+    """What the field shows of an outline; nothing of one that has its middle beyond, in the mirror."""
+    high = np.array(shape[::-1]) - 1
+    middle = _middle(outline)
+    seen = bool(((middle >= -1) & (middle <= high + 1)).all())  # NB: a pixel more, for what the side halves
+    return np.clip(outline, 0, high).astype(np.int32) if seen else outline[:0]
 
 
 def _holes(hierarchy: npt.NDArray[np.int32] | None) -> list[bool]:
@@ -139,23 +153,20 @@ def _roundness(outline: Outline) -> float:
     return float(np.count_nonzero(inside & ellipse) / np.count_nonzero(inside | ellipse))
 
 
-def _alike(a: Outline, b: Outline, move: float, slices: int = 1) -> bool:
+def _alike(a: Outline, b: Outline, move: float) -> bool:
     """Whether two outlines may be one: near and of about the same size."""
     small, large = sorted((_diameter(a), _diameter(b)))
-    return large <= ALIKE * small and float(np.linalg.norm(_middle(a) - _middle(b))) <= move * small * slices
+    return large <= ALIKE * small and float(np.linalg.norm(_middle(a) - _middle(b))) <= move * small
 
 
-def _gathered(found: dict[int, list[Outline]], options: Options) -> list[Nucleus]:
+def _gathered(found: dict[int, list[Outline]], move: float, gap: float) -> list[Nucleus]:
     """Outlines of neighbouring slices -> nuclei, the closest centroids first."""
     nuclei: list[dict[int, Outline]] = []
     for z in sorted(found):
-        open_ = [n for n, nucleus in enumerate(nuclei) if z - max(nucleus) <= options.gap + 1]
-        near = []
-        for n, outline in enumerate(found[z]):
-            for m in open_:
-                last = nuclei[m][max(nuclei[m])]
-                if _alike(outline, last, options.move, z - max(nuclei[m])):
-                    near.append((float(np.linalg.norm(_middle(outline) - _middle(last))), n, m))
+        ends = {n: nucleus[max(nucleus)] for n, nucleus in enumerate(nuclei)}
+        ends = {n: last for n, last in ends.items() if z - max(nuclei[n]) <= 1 + gap * _diameter(last)}
+        near = [(float(np.linalg.norm(_middle(outline) - _middle(last))), n, m)
+                for n, outline in enumerate(found[z]) for m, last in ends.items() if _alike(outline, last, move)]
         taken: set[int] = set()
         grown: set[int] = set()
         for _, n, m in sorted(near):
@@ -167,10 +178,11 @@ def _gathered(found: dict[int, list[Outline]], options: Options) -> list[Nucleus
     return [Nucleus(nucleus) for nucleus in nuclei]
 
 
-def _lasts(nucleus: Nucleus, depth: int, share: float) -> bool:
-    """Whether it is seen through enough slices for its diameter: `share` of it, in slices."""
+def _lasts(nucleus: Nucleus, depth: int, least_px: float, share: float) -> bool:
+    """Whether what the field shows of it is large enough, and seen through enough slices for that: `share` of its diameter."""
     cut = (min(nucleus.outlines) == 0) + (max(nucleus.outlines) == depth - 1)
-    return len(nucleus.outlines) >= max(1, share * max(map(_diameter, nucleus.outlines.values())) / 2**cut)
+    wide = [_diameter(outline) for outline in nucleus.outlines.values()]
+    return max(wide) >= least_px and len(wide) >= share * float(np.median(wide)) / 2**cut
 
 
 def _alone(nuclei: list[Nucleus]) -> list[Nucleus]:

@@ -5,8 +5,8 @@ slice's mask, half way to one another. What they enter last depends on the way: 
 regions where two cells would merge, or the network's boundaries (`frame`; in their gaps the carried outline stays), after
 which the corrected slice is carried on. So an island has the number of what lies over it, and a protrusion that breaks
 off keeps its cell's. A region that nothing was carried into begins a track, with a negative number; a track that hangs
-together with a cell becomes that cell, backwards too. A slice that shows little of what was carried into it is bad, and
-takes what was carried; what vanishes in one slice alone is carried past it.
+together with a cell becomes that cell, backwards too. A slice that shows little of what was carried into it, and is not
+like the slice behind it either, is bad, and takes what was carried; what vanishes in one slice alone is carried past it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fibsem_ij.objects.cells.numbers import middles, pairs, renamed
 from fibsem_ij.objects.cells.options import Event, Options
 from fibsem_ij.objects.cells.seen import Grey, Seen
 
-BAD = 0.4  # IoU of the mask with what was carried into it, below which a slice is bad
+BAD = 0.4  # IoU of the mask with what was carried into it, and with the next slice's, below which a slice is bad
 NEW = 0.1  # share of a region that was carried into it, below which it is new
 
 
@@ -47,7 +47,7 @@ def follow(start: Labels, interiors: list[Grey], seen: list[Seen], zs: list[int]
         if options.way != "frame":
             pure = carry(pure, along)
             inner = _between(cells, pure, options)
-        if np.count_nonzero(cells & (carried != 0)) < BAD * np.count_nonzero(cells | (carried != 0)):
+        if _unlike(cells, carried != 0) and _unlike(cells, seen[n + 1][0] if n + 1 < len(seen) else np.zeros_like(cells)):
             done.events.append(Event(z, 0, "bridged", 0.0, 0, 0, 0))
             before = carried
         else:
@@ -64,6 +64,11 @@ def _slice(cells: Mask, inner: Mask, carried: Labels, z: int, done: Pass, option
     kept = _tracks(pieces, carried, cores(np.where(cells, carried, 0), core), z, done, options)
     _join(pieces, kept, carried, z, done)
     return grown(kept, inner, cells)
+
+
+def _unlike(cells: Mask, others: Mask) -> bool:
+    """Whether two masks have little in common; an empty one has nothing."""
+    return bool(np.count_nonzero(cells & others) <= BAD * np.count_nonzero(cells | others))
 
 
 def _between(cells: Mask, outlines: Labels, options: Options) -> Mask:
