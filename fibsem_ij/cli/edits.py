@@ -14,7 +14,7 @@ import typer
 
 from fibsem_ij.cli.terminal import Json, show
 
-app = typer.Typer(help="Correct a label image: merge, split, delete, reassign, undo. Every edit is logged beside it.", no_args_is_help=True)
+app = typer.Typer(help="Correct a label image: merge, split, delete, reassign, renumber, undo. Every edit is logged.", no_args_is_help=True)
 
 Stack = Annotated[Path, typer.Argument(help="Label image to correct: .tif, folder, .zarr, .mrc, .npy.")]
 Number = Annotated[int, typer.Argument(help="Number of the object.", min=1)]
@@ -71,6 +71,34 @@ def reassign(labels: Stack, number: Number, to: Annotated[int, typer.Argument(he
 
 
 @app.command()
+def renumber(labels: Stack, json_: Json = False) -> None:
+    """Number the objects 1, 2, ... without gaps.
+
+    fibsem-ij labels edit renumber labels.zarr
+    """
+    from fibsem_ij.objects import edits
+
+    _edit(labels, "renumber", edits.renumber, json_)
+
+
+@app.command("undo-event")
+def undo_event(labels: Stack, row: Annotated[int, typer.Argument(help="Row of the event in the table, the first is 1.", min=1)],
+               events: Annotated[Path | None, typer.Option(help="The log of `objects cells`; LABELS.events.csv if left out.")] = None,
+               json_: Json = False) -> None:
+    """Take back a decision of `objects cells`: an island that joined a cell gets a number of its own.
+
+    fibsem-ij labels edit undo-event cells.zarr 12
+    """
+    from fibsem_ij.files import tables
+    from fibsem_ij.objects import edits
+
+    table = tables.read(events or labels.parent / f"{labels.name}.events.csv")
+    if missing := {"z", "track", "event", "into", "y", "x"} - set(table):
+        raise ValueError(f"expected a log of objects cells, got a table without {', '.join(sorted(missing))}; run objects cells again")
+    _edit(labels, f"undo-event {row}", lambda src: edits.undo_event(src, table, row), json_)
+
+
+@app.command()
 def undo(labels: Stack, json_: Json = False) -> None:
     """Undo the last edit that stands; again undoes the one before it.
 
@@ -84,15 +112,16 @@ def undo(labels: Stack, json_: Json = False) -> None:
     if not standing:
         raise ValueError(f"expected an edit of {labels} to undo, got none; there is nothing to do")
     last = standing[-1]
-    _edit(labels, f"undo {last['do']}", lambda src: edits.undo(last["runs"], shape=src.shape), json_, undoes=last["edit"])
+    _edit(labels, f"undo {last['do']}", lambda src: edits.undo(last["runs"], shape=src.shape), json_, undoes=last["edit"], entries=entries)
 
 
-def _edit(path: Path, do: str, change_of: Callable[[Any], Any], json_: bool, *, undoes: int | None = None) -> None:
+def _edit(path: Path, do: str, change_of: Callable[[Any], Any], json_: bool, *, undoes: int | None = None,
+          entries: list[dict[str, Any]] | None = None) -> None:
     from fibsem_ij import files
     from fibsem_ij.files import edit_log
     from fibsem_ij.objects import edits
 
-    entries = _settled(path)
+    entries = _settled(path) if entries is None else entries
     src = files.read_labels(path)
     with files.create(path, shape=src.shape, dtype=src.dtype, voxel_nm=src.voxel_nm, names=src.names, labels=True,
                       classes=src.classes) as out:

@@ -21,7 +21,8 @@ def cells(
     out: Out,
     drawn: Annotated[Path, typer.Option(help="Drawn cells: folder of label slices, label stack with empty slices, or ROI set.")],
     boundary: Annotated[Path | None, typer.Option(help="Probability (8 bit) of cell boundary.")] = None,
-    way: Annotated[Literal["frame", "selective", "everywhere"], typer.Option(help="How carried outlines cut the mask.")] = "frame",
+    way: Annotated[Literal["frame", "selective", "everywhere"], typer.Option(help="Carried outlines cut the mask everywhere, "
+                        "only where cells would merge (selective), or slice by slice with the boundaries seen (frame).")] = "frame",
     workers: Workers = 0,
     progress: Progress = "bar",
     json_: Json = False,
@@ -59,11 +60,10 @@ def link(
     from fibsem_ij.objects import linking
     from fibsem_ij.verbs import objects as verbs
 
-    stack = files.read(src)
+    stack, counted = files.read(src), list[int]()
     with (verbs.labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
-        linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step)
-        count = _count(sink)
-    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+        linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step, count=counted.append)
+    show({"objects": counted[0], "path": str(out)}, json_, f"{counted[0]} objects in {out}")
 
 
 @app.command()
@@ -75,8 +75,8 @@ def components(
     connectivity: Annotated[int | None, typer.Option(help="6, 18 or 26 neighbours.")] = None,
     delta: Annotated[float | None, typer.Option(help="Grey neighbours that differ by no more hang together.")] = None,
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Fill what one class alone surrounds.")] = False,
-    least_voxels: Annotated[float, typer.Option(help="Smaller pieces go.")] = 0,
-    least_nm3: Annotated[float, typer.Option(help="The same by volume.")] = 0,
+    least_voxels: Annotated[str, typer.Option(help="Smaller pieces go: 500, or for classes apart 1:500,2:80.")] = "0",
+    least_nm3: Annotated[str, typer.Option(help="The same by volume.")] = "0",
     largest: Annotated[int | None, typer.Option(help="Keep so many.")] = None,
     split_px: Annotated[float | None, typer.Option(help="Cut pieces at necks narrower by this in radius.")] = None,
     voxel_nm: VoxelNm = "",
@@ -93,15 +93,14 @@ def components(
     from fibsem_ij.objects.components import components as fill
     from fibsem_ij.verbs import objects as verbs
 
-    options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, least_voxels=least_voxels,
-                      least_nm3=least_nm3, split_px=split_px)
+    options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, split_px=split_px,
+                      least_voxels=_least(least_voxels), least_nm3=_least(least_nm3))
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
-    stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
+    stack, counted = files.read(src, voxel_nm=voxel_of(voxel_nm)), list[int]()
     with verbs.labels(out, stack) as sink:
-        fill(stack, sink, options=options)
-        count = _count(sink)
-    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+        fill(stack, sink, options=options, count=counted.append)
+    show({"objects": counted[0], "path": str(out)}, json_, f"{counted[0]} objects in {out}")
 
 
 @app.command()
@@ -161,5 +160,9 @@ def score(
     show(told, json_, "\n".join(f"{name:14} {value:.4g}" for name, value in told.items()))
 
 
-def _count(labels: Any) -> int:
-    return max(int(labels[z].max()) for z in range(labels.shape[0]))
+def _least(text: str) -> float | dict[int, float]:
+    """One number, or one for each class: "500", "1:500,2:80"."""
+    try:
+        return {int(k): float(v) for k, v in (part.split(":") for part in text.split(","))} if ":" in text else float(text)
+    except ValueError:
+        raise ValueError(f"expected a size, or one for each class, got {text!r}; write 500, or 1:500,2:80") from None
