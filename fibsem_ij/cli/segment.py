@@ -15,7 +15,7 @@ from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show
 app = typer.Typer(help="Classes from a few drawn slices: train, apply, score; which slices to draw.", no_args_is_help=True)
 app.command()(score)
 
-Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 How = Annotated[Literal["argmax", "threshold", "priority"], typer.Option(
     help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it.")]
