@@ -41,6 +41,7 @@ def fit(
     grain: Annotated[bool, typer.Option("--grain", help="It also sees the slice with its grains taken out.")] = False,
     encoder: Annotated[Path | None, typer.Option(help="efficientunet: timm's weights of its encoder, a .safetensors file that you have.",
                                                  exists=True, dir_okay=False)] = None,
+    start: Annotated[Path | None, typer.Option(help="Start from this network, of the same options and classes, not afresh.")] = None,
     boundary_px: Annotated[int | None, typer.Option(help="Of drawn objects: how wide their boundary is.", min=1)] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A network of its own for each class.")] = False,
     trainings: Annotated[int | None, typer.Option(help="Train so many times, with other seeds.", min=1)] = None,
@@ -72,9 +73,9 @@ def fit(
     stack = files.read(src)
     layer = layers.read(drawn, stack, classes=options.boundary_px is None)
     _warn(layer.warnings)
-    state = state_of(net, options, src, drawn, encoder)
+    state, prepare = state_of(net, options, src, drawn, start or encoder), _starts(options, encoder, start)
     with progress_to(progress, "segment fit") as step:
-        trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=_starts(options, encoder), state=state,
+        trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=prepare, state=state,
                               log=log, progress=thousandths(step))
     networks.write_all(net, trained)
     shutil.rmtree(state, ignore_errors=True)
@@ -189,10 +190,15 @@ def _options(preset: str, base: int | None, **given: Any) -> Any:
     return replace(options, config={**config, "base": base})
 
 
-def _starts(options: Any, encoder: Path | None) -> Callable[[Any], None] | None:
+def _starts(options: Any, encoder: Path | None, start: Path | None) -> Callable[[Any], None] | None:
     """What puts the user's own weights into a network."""
     from functools import partial
 
+    if start:
+        from fibsem_ij.files import networks
+        from fibsem_ij.segment.starting import from_networks
+
+        return from_networks(networks.read_all(start))
     if encoder is None:
         return None
     if options.network != "efficientunet":
