@@ -13,7 +13,8 @@ the round before. The ways: `worst`, all evidence of the segmentation and the or
 over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 %
 interval (Student's t).
 
-Slices are shrunk by `--shrink`, networks are small and trainings short: what is compared is the choice, not the network.
+What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that more
+rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import numpy as np
 import tifffile
 import torch
 from scipy import stats
+from segmentation import features
 
 from fibsem_ij import phantom, segment
 from fibsem_ij.phantom import CLASSES
@@ -111,33 +113,95 @@ def filled(chosen: list[int], drawn: list[int], depth: int, count: int, rng: Any
 WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance}
 
 
-def trained(case: Case, drawn: list[int], before: Any, options: segment.Options) -> Any:
-    prepare = from_networks(before) if before else None
-    return segment.fit(case.src, {k: case.truth[k] for k in drawn}, names=case.names, options=options, prepare=prepare)
+class Network:
+    """The small network of `segment fit`, trained on from round to round."""
+
+    def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
+        self.case, self.args, self.networks = case, args, None  # type: ignore[var-annotated]
+        self.options = segment.Options(config={"base": args.base, "fold": 2}, patch=args.patch, minutes=None, held=0.0, warmup=10,
+                                       average=0.95, seed=seed + 1, device="cpu")
+
+    def learn(self, drawn: list[int]) -> None:
+        count = self.args.updates if self.networks else self.args.begin
+        prepare = from_networks(self.networks) if self.networks else None
+        self.networks = segment.fit(self.case.src, {k: self.case.truth[k] for k in drawn}, names=self.case.names, prepare=prepare,
+                                    options=replace(self.options, updates=count, every=count))
+
+    def shares(self) -> Any:
+        return segment.apply(self.case.src, self.networks, device="cpu")
+
+    def score(self) -> float:
+        found = segment.labels(segment.apply(self.case.tested, self.networks, device="cpu"), ids=segment.classes(self.networks))
+        return scored(found, self.case.tested_truth, self.case.names)
 
 
-def scored(case: Case, network: Any) -> float:
+class Forest:
+    """A random forest on pixels, as Labkit, ilastik and Weka have it: learned anew each round, in seconds, as far as it can.
+    It sees every second pixel along y and x."""
+
+    def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
+        self.case, self.seed, self.pixels = case, seed, args.pixels
+        self.ids = np.array([0, *case.names])
+        thin = np.s_[:, ::2, ::2]
+        self.truth, self.tested_truth = case.truth[thin], case.tested_truth[thin]
+        self.seen, self.tested = ([seen_by(grey) for grey in stack] for stack in (case.src, case.tested))
+
+    def learn(self, drawn: list[int]) -> None:
+        from sklearn.ensemble import RandomForestClassifier
+
+        rows, kinds = [], []
+        for k in drawn:
+            flat, rng = self.truth[k].ravel(), np.random.default_rng([self.seed, k])
+            for kind in np.unique(flat):
+                at = np.flatnonzero(flat == kind)
+                at = rng.choice(at, min(len(at), self.pixels // len(self.ids)), replace=False)
+                rows.append(self.seen[k][at])
+                kinds.append(flat[at])
+        self.trees = RandomForestClassifier(60, min_samples_leaf=4, n_jobs=1, random_state=self.seed)
+        self.trees.fit(np.concatenate(rows), np.concatenate(kinds))
+
+    def shares(self) -> Any:
+        """Of all classes but the background; one that nobody drew has none."""
+        found = np.zeros((len(self.ids), *self.truth.shape), np.uint8)
+        for k, seen in enumerate(self.seen):
+            told = np.rint(255 * self.trees.predict_proba(seen)).astype(np.uint8).T.reshape(-1, *self.truth.shape[1:])
+            found[np.searchsorted(self.ids, self.trees.classes_), k] = told
+        return found[1:]
+
+    def score(self) -> float:
+        found = np.stack([self.trees.predict(seen).reshape(self.truth.shape[1:]) for seen in self.tested])
+        return scored(found.astype(np.uint8), self.tested_truth, self.case.names)
+
+
+def seen_by(grey: Any) -> Any:
+    seen = features(grey).reshape(*grey.shape, -1)[::2, ::2].astype(np.float32)
+    return seen.reshape(-1, seen.shape[2])
+
+
+LEARNERS = {"forest": Forest, "network": Network}
+
+
+def scored(found: Any, truth: Any, names: Mapping[int, str]) -> float:
     """The mean F1 of all classes; 0 for one that nobody drew."""
-    found = segment.labels(segment.apply(case.tested, network, device="cpu"), ids=segment.classes(network))
-    told = segment.score(found, case.tested_truth, names=case.names)["classes"]
-    there = [name for i, name in case.names.items() if (case.tested_truth == i).any()]
-    return float(np.mean([told.get(name, {}).get("f1") or 0 for name in there]))
+    told = segment.score(found, truth, names=names)["classes"]
+    return float(np.mean([told.get(name, {}).get("f1") or 0 for i, name in names.items() if (truth == i).any()]))
 
 
-def curves(case: Case, seed: int, args: Any, options: segment.Options) -> Iterator[tuple[str, list[float]]]:
+def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
     """Of each way the F1 of the rounds."""
     shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
     first = np.random.default_rng([seed, 0]).choice(shown, args.first, replace=False).tolist()
-    begun = trained(case, first, None, replace(options, updates=args.begin, every=args.begin))
+    learner = LEARNERS[args.learner](case, seed, args)
     for way in args.ways.split(","):
-        drawn, network, told, rng = list(first), begun, [scored(case, begun)], np.random.default_rng([seed, 1])
-        for _ in range(args.rounds):
-            probabilities = segment.apply(case.src, network, device="cpu")
-            drawn += WAYS[way](case, drawn, args.more, probabilities, rng)
-            if args.tell:
-                print(way, "drawn:", [int(case.z[k]) for k in drawn], flush=True)
-            network = trained(case, drawn, network, options)
-            told.append(scored(case, network))
+        drawn, told, rng = list(first), [], np.random.default_rng([seed, 1])
+        learner.networks = None
+        for n in range(args.rounds + 1):
+            if n:
+                drawn += WAYS[way](case, drawn, args.more, learner.shares(), rng)
+            learner.learn(drawn)
+            told.append(learner.score())
+        if args.tell:
+            print(way, "drew", [int(case.z[k]) for k in drawn], flush=True)
         yield way, told
 
 
@@ -161,13 +225,16 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="three seeds, a few updates; minutes")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--ways", default="worst,unsure,chance")
-    parser.add_argument("--first", type=int, default=2, help="slices drawn first")
-    parser.add_argument("--more", type=int, default=2, help="slices drawn a round")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--begin", type=int, default=200, help="updates of the first training")
-    parser.add_argument("--updates", type=int, default=80, help="of each round")
-    parser.add_argument("--shrink", type=int, default=2)
-    parser.add_argument("--base", type=int, default=12)
+    parser.add_argument("--learner", choices=list(LEARNERS), default="network")
+    parser.add_argument("--pixels", type=int, default=6000, help="of a drawn slice that the forest learns from")
+    parser.add_argument("--first", type=int, default=1, help="slices drawn first")
+    parser.add_argument("--more", type=int, default=1, help="slices drawn a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--begin", type=int, default=100, help="updates of the first training")
+    parser.add_argument("--updates", type=int, default=40, help="of each round")
+    parser.add_argument("--shrink", type=int, default=3)
+    parser.add_argument("--base", type=int, default=8)
+    parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--side", type=int, default=256, help="px of a phantom")
     parser.add_argument("--depth", type=int, default=64, help="slices of a phantom")
     parser.add_argument("--tell", action="store_true", help="which slices are drawn")
@@ -179,19 +246,18 @@ def main() -> None:
         for name, most in (("seeds", 3), ("begin", 60), ("updates", 30), ("rounds", 3)):
             setattr(args, name, min(getattr(args, name), most))
     torch.set_num_threads(1)
-    options = segment.Options(config={"base": args.base, "fold": 2}, patch=128, minutes=None, updates=args.updates, every=args.updates,
-                              held=0.0, warmup=10, average=0.95, device="cpu")
     began, found = time.process_time(), {}  # type: ignore[var-annotated]
     for seed in range(args.seeds):
         case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
-        for way, told in curves(case, seed, args, replace(options, seed=seed + 1)):
+        for way, told in curves(case, seed, args):
             found.setdefault(way, []).append(told)
             print(f"seed {seed} {way:8} {np.mean(told[1:]):.4f}  " + " ".join(f"{f1:.3f}" for f1 in told), flush=True)
     minutes = (time.process_time() - began) / 60
-    lines = [*summary(found), "", f"{args.seeds} seeds, {args.first} slices first and {args.more} a round, base {args.base}, {args.begin} "
-                                  "updates "
-             f"and {args.updates} a round, slices of {case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, "
-             f"{len(case.tested)} tested; {minutes:.0f} CPU minutes."]
+    network = f"base {args.base}, {args.begin} updates and {args.updates} a round"
+    how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
+    lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; of "
+             f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, {len(case.tested)} tested, in the last seed; "
+             f"{minutes:.0f} CPU minutes."]
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, Progress, Workers, say, show, workers_of
+from fibsem_ij.cli.terminal import Home, Json, Progress, Workers, progress_to, say, show, workers_of
 
 app = typer.Typer(help="Which slices to look at, out to ImageJ or Fiji, and the corrections back.", no_args_is_help=True)
 
@@ -138,20 +140,22 @@ def _shown(place: Any, home: Path | None) -> list[str]:
         imp = review.show(place, session)
         if sys.stdin.isatty():
             say("Correct what is wrong; press Enter here, or close the window of the stack, when you are done.")
-            threading.Thread(target=lambda: (sys.stdin.readline(), entered.set()), daemon=True).start()
+            threading.Thread(target=_once_entered, args=(entered,), daemon=True).start()
         live.wait(imp, asked=entered.is_set)
         return review.keep(place, session)
 
 
-def _stages(mode: str) -> Any:
+def _once_entered(entered: threading.Event) -> None:
+    sys.stdin.readline()
+    entered.set()
+
+
+@contextmanager
+def _stages(mode: str) -> Iterator[Callable[[str, int, int], None] | None]:
     """Progress of one stage after the other."""
-    from contextlib import contextmanager
+    with progress_to(mode, "review") as step:
+        def tell(stage: str, done: int, of: int) -> None:
+            if step:
+                step(done, of)
 
-    from fibsem_ij.cli.terminal import progress_to
-
-    @contextmanager
-    def each() -> Any:
-        with progress_to(mode, "review") as step:
-            yield step and (lambda stage, done, of: step(done, of))
-
-    return each()
+        yield tell if step else None

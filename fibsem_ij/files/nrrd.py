@@ -138,15 +138,15 @@ class Packed(Stack):
 
     def _open(self) -> None:
         self._close()
-        file = self.raw.path.open("rb")
-        file.seek(self.raw.offset)
-        self._stream, self._at = gzip.GzipFile(fileobj=file), 0
+        self._file = self.raw.path.open("rb")
+        self._file.seek(self.raw.offset)
+        self._stream, self._at = gzip.GzipFile(fileobj=self._file), 0
 
     def _close(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            with stream, stream.fileobj:  # NB: a GzipFile does not close a file that it was given
-                pass
+        if self._stream is not None:
+            self._stream.close()
+            self._file.close()  # NB: a GzipFile does not close a file that it was given
+            self._stream = None
 
     def __del__(self) -> None:
         self._close()

@@ -22,7 +22,7 @@ from fibsem_ij.files.json_files import write_json
 from fibsem_ij.review import listing, opening, placing, reading, versions
 from fibsem_ij.review import opened as record
 from fibsem_ij.review.editing import edit
-from fibsem_ij.review.layers import Layer, layers
+from fibsem_ij.review.layers import Layer, begun, layers
 from fibsem_ij.review.opened import Opened
 from fibsem_ij.volume import Labels, Transforms, Volume
 from fibsem_ij.workspace import Workspace
@@ -99,6 +99,7 @@ def add_drawn(layer: Layer, slices: Mapping[int, Pixels], *, like: Volume, who: 
     """Corrected slices become drawn ones; those that they replace are kept (`versions`). Nothing where the layer has no drawn one."""
     if layer.drawn is None:
         return []
+    slices = {**begun(layer, like), **slices}
     layer.drawn.mkdir(parents=True, exist_ok=True)
     dtype, voxel = _as_drawn(layer, slices, like)
     if layer.is_classes and not (layer.drawn / CLASSES).exists():

@@ -45,7 +45,7 @@ def structure(noisy: npt.NDArray[Any], clean: npt.NDArray[Any]) -> float:
     return float(np.mean([np.mean(a * b) if a.size else 0.0 for a, b in pairs]) / power)
 
 
-def _structure(both: tuple[npt.NDArray[Any], npt.NDArray[Any]], z: int) -> float:
+def _structure(both: Any, z: int) -> float:
     return structure(*both)
 
 

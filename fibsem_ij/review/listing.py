@@ -142,10 +142,11 @@ def _segmentation(workspace: Workspace, executor: Executor | None, progress: Pro
 
 
 def _objects(workspace: Workspace, executor: Executor | None, progress: Progress | None) -> Iterator[Evidence]:
-    if workspace.labels.exists():
-        events = tables.read(workspace.events) if workspace.events.exists() else None
-        yield from objects.evidence(files.read_labels(workspace.labels), events, bad=_bad(workspace), executor=executor,
-                                    progress=_told(progress, objects.STAGE))
+    for path, what in ((workspace.labels, "object"), (workspace.cells, "cell")):
+        log = path.parent / f"{path.name}.events.csv"
+        if path.exists():
+            yield from objects.evidence(files.read_labels(path), tables.read(log) if log.exists() else None, what=what, bad=_bad(workspace),
+                                        executor=executor, progress=_told(progress, objects.STAGE))
 
 
 def _bad(workspace: Workspace) -> tuple[int, ...]:

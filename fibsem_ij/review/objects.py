@@ -36,8 +36,10 @@ _EVENTS: Mapping[str, tuple[float, str]] = {
 Areas = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]  # numbers from 1 on, sorted, and their pixels
 
 
-def evidence(labels: ArrayLike, events: Mapping[str, npt.NDArray[Any]] | None = None, *, bad: Collection[int] = (),
-             executor: Executor | None = None, progress: Callable[[int, int], None] | None = None) -> list[Evidence]:
+def evidence(labels: ArrayLike, events: Mapping[str, npt.NDArray[Any]] | None = None, *, what: str = "object",
+             bad: Collection[int] = (), executor: Executor | None = None,
+             progress: Callable[[int, int], None] | None = None) -> list[Evidence]:
+    """`what`: how the things are called in the reasons."""
     depth = labels.shape[0]
     areas: dict[int, Areas] = {}
     values, worst = np.full(depth, np.nan), [(0, 0.0, 0.0)] * depth
@@ -46,7 +48,7 @@ def evidence(labels: ArrayLike, events: Mapping[str, npt.NDArray[Any]] | None = 
 
     def says(z: int, _: float) -> str:
         number, here, beside = worst[z]
-        return sized(f"object {number}", here, beside)
+        return sized(f"{what} {number}", here, beside)
 
     found = [Evidence(STAGE, "sudden", values, 0.05, says)]
     return [*found, of_events(events, depth)] if events is not None else found

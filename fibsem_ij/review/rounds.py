@@ -68,8 +68,8 @@ def figure(table: Table) -> Figure:
     for n, x, y in zip(table["round"].tolist(), drawn.tolist(), score.tolist(), strict=True):
         field.annotate(str(n), (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8, color=INK)
     field.set_title("F1 on drawn slices that were held back, round by round", loc="left", fontsize=9, color=INK)
-    field.set_xlabel(f"slices drawn / the {slices} slices of the stack", color=INK)
+    field.set_xlabel(f"slices drawn, and their share of the {slices} slices of the stack", color=INK)
     field.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    field.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}\n{x / slices:.3g}"))
+    field.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}\n{100 * x / slices:.3g} %"))
     field.margins(0.08, 0.18)
     return made

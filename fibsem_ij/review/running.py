@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from fibsem_ij.files.folder import CLASSES
 from fibsem_ij.review.collecting import Collected
 from fibsem_ij.workspace import Workspace
 
@@ -33,11 +34,15 @@ def _commands(workspace: Workspace, done: Collected) -> Iterator[tuple[str | Pat
         yield "register", "apply", workspace.raw, workspace.transforms, workspace.aligned
         if workspace.clean.exists():
             yield "denoise", "apply", workspace.aligned, workspace.network("denoise"), workspace.clean
-    learned = sorted({(workspace.folder / path).parent for path in done.drawn})
-    for layer in learned:
-        yield "segment", "fit", grey, layer, net, "--start", net, "--minutes", "3"
-    if learned or done.placed:
-        out = workspace.classes if workspace.classes.exists() else workspace.labels
-        yield "segment", "apply", grey, net, out, "--probabilities", workspace.probabilities
-    if done.voxels and workspace.measures.exists():
+    layers = sorted({(workspace.folder / path).parent for path in done.drawn})
+    start: tuple[str | Path, ...] = ("--start", net, "--minutes", "3") if net.exists() else ()
+    for layer in layers:
+        cells = not (layer / CLASSES).exists()
+        yield "segment", "fit", grey, layer, net, *(("--preset", "cells") if cells else ()), *start
+        yield "segment", "apply", grey, net, workspace.classes, "--probabilities", workspace.probabilities
+        if cells:
+            yield "objects", "cells", workspace.probabilities, workspace.labels, "--drawn", layer
+    if done.placed and not layers and workspace.probabilities.exists():
+        yield "segment", "apply", grey, net, workspace.classes, "--probabilities", workspace.probabilities
+    if (done.voxels or layers) and workspace.measures.exists():
         yield "measure", workspace.labels, workspace.measures

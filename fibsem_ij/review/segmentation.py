@@ -54,7 +54,7 @@ def _of_shares(shares: Pixels, z: int, *, ids: Pixels) -> Look:
     some = _sparse(shares).astype(np.int16)
     all_ = np.concatenate([np.maximum(255 - some.sum(0, keepdims=True, dtype=np.int16), 0), some])
     second, first = np.partition(all_, -2, axis=0)[-2:]
-    return Look(ids[all_.argmax(0)], float(1 - (first - second).mean() / 255))
+    return Look(ids[all_.argmax(0)], 1 - float(np.mean(first - second)) / 255)
 
 
 def _of_classes(classes: Pixels, z: int) -> Look:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,12 @@ def test_classes_are_corrected_by_outline_and_by_paint(place: Workspace) -> None
     shown = files.read_labels(place.review / "classes.tif")
     np.testing.assert_array_equal(shown[1], wanted)  # what is drawn goes before what was found
     assert not review.collect(place)
-    assert any("--start" in line and "drawn/classes" in line for line in running.commands(place, done))
+    place.network("segment").mkdir(parents=True)
+    fit, apply = running.commands(place, done)
+    assert fit == (f"fibsem-ij segment fit {place.aligned} {place.drawn / 'classes'} {place.network('segment')} --start "
+                   f"{place.network('segment')} "
+                   "--minutes 3")
+    assert apply.startswith(f"fibsem-ij segment apply {place.aligned} ")
 
 
 def test_class_numbers_are_those_of_the_drawing(tmp_path: Path) -> None:
@@ -374,3 +380,37 @@ def test_labels_edit_is_the_same_log(open_place: Workspace) -> None:
     run("edit", "undo", open_place.labels, door=labels_app)
     run("edit", "undo", open_place.labels, door=labels_app)
     np.testing.assert_array_equal(np.asarray(files.read_labels(open_place.labels)), CELLS)
+
+
+@pytest.mark.parametrize("form", [".zip", ".tif"])
+def test_a_layer_drawn_as_rois_or_as_a_stack_becomes_a_folder_and_loses_nothing(tmp_path: Path, form: str) -> None:
+    place = workspace(tmp_path, labels=None, events=False)
+    shutil.rmtree(place.drawn / "classes")
+    theirs = np.where(np.isin(np.arange(DEPTH), [2, 11])[:, None, None], np.array([0, 2, 1], np.uint8)[KINDS], 0).astype(np.uint8)
+    (place.drawn / "names.json").write_text('{"2": "mitochondrion", "1": "membrane"}')  # other numbers than the class image
+    alone = place.drawn / f"classes{form}"
+    if form == ".zip":
+        rois.write(alone, rois.to_rois(theirs))
+    else:
+        files.write(alone, Labels(theirs, VOXEL))
+    kept = alone.read_bytes()
+    listing.write(place.queue, ASKED[:1])
+    review.open_(place)
+    assert not review.collect(place)
+    assert not (place.drawn / "classes").exists()
+    paint(place, "classes", lambda pixels: pixels[1].__setitem__(slice(0, 3), 1))
+    done = review.collect(place)
+    assert done.drawn == ("drawn/classes/0002.tif", "drawn/classes/0011.tif", "drawn/classes/0005.tif")
+    layer = drawn.read(place.drawn / "classes", files.read(place.aligned), classes=True)
+    assert sorted(layer.slices) == [2, 5, 11]
+    for z in (2, 11):
+        np.testing.assert_array_equal(layer.slices[z], KINDS[z])
+    assert alone.read_bytes() == kept
+
+
+def test_classes_without_names_are_shown_by_number(tmp_path: Path) -> None:
+    place = workspace(tmp_path, labels=None, classes=False, events=False)
+    files.write(place.classes, Labels(KINDS, VOXEL))
+    listing.write(place.queue, ASKED[:1])
+    review.open_(place)
+    np.testing.assert_array_equal(files.read_labels(place.review / "classes.tif")[1], KINDS[5])
