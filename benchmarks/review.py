@@ -23,7 +23,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +31,15 @@ import cv2
 import numpy as np
 import tifffile
 import torch
+from review_learners import LEARNERS, Case, scored
 from scipy import stats
-from segmentation import features
 
 from fibsem_ij import phantom, segment
 from fibsem_ij.phantom import CLASSES
 from fibsem_ij.review import ranking, segmentation
-from fibsem_ij.segment.starting import from_networks
 
 FAR, TESTED = 10, 3
 NUCLEI = {"nucleus": 1, "nuclear envelope": 1, "nucleolus": 2}
-
-
-@dataclass(frozen=True)
-class Case:
-    """What can be drawn and what is tested, (z, y, x), with the z of each slice that can be drawn."""
-
-    src: Any
-    truth: Any
-    z: Any
-    tested: Any
-    tested_truth: Any
-    names: dict[int, str]
-
-    @property
-    def is_whole(self) -> bool:
-        """Slice after slice, so that neighbours say something."""
-        return bool((np.diff(self.z) == 1).all())
 
 
 Choose = Callable[[Case, list[int], int, Any, Any], list[int]]  # case, drawn, how many, probabilities, rng -> more to draw
@@ -113,80 +95,6 @@ def filled(chosen: list[int], drawn: list[int], depth: int, count: int, rng: Any
 WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance}
 
 
-class Network:
-    """The small network of `segment fit`, trained on from round to round."""
-
-    def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
-        self.case, self.args, self.networks = case, args, None  # type: ignore[var-annotated]
-        self.options = segment.Options(config={"base": args.base, "fold": 2}, patch=args.patch, minutes=None, held=0.0, warmup=10,
-                                       average=0.95, seed=seed + 1, device="cpu")
-
-    def learn(self, drawn: list[int]) -> None:
-        count = self.args.updates if self.networks else self.args.begin
-        prepare = from_networks(self.networks) if self.networks else None
-        self.networks = segment.fit(self.case.src, {k: self.case.truth[k] for k in drawn}, names=self.case.names, prepare=prepare,
-                                    options=replace(self.options, updates=count, every=count))
-
-    def shares(self) -> Any:
-        return segment.apply(self.case.src, self.networks, device="cpu")
-
-    def score(self) -> float:
-        found = segment.labels(segment.apply(self.case.tested, self.networks, device="cpu"), ids=segment.classes(self.networks))
-        return scored(found, self.case.tested_truth, self.case.names)
-
-
-class Forest:
-    """A random forest on pixels, as Labkit, ilastik and Weka have it: learned anew each round, in seconds, as far as it can.
-    It sees every second pixel along y and x."""
-
-    def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
-        self.case, self.seed, self.pixels = case, seed, args.pixels
-        self.ids = np.array([0, *case.names])
-        thin = np.s_[:, ::2, ::2]
-        self.truth, self.tested_truth = case.truth[thin], case.tested_truth[thin]
-        self.seen, self.tested = ([seen_by(grey) for grey in stack] for stack in (case.src, case.tested))
-
-    def learn(self, drawn: list[int]) -> None:
-        from sklearn.ensemble import RandomForestClassifier
-
-        rows, kinds = [], []
-        for k in drawn:
-            flat, rng = self.truth[k].ravel(), np.random.default_rng([self.seed, k])
-            for kind in np.unique(flat):
-                at = np.flatnonzero(flat == kind)
-                at = rng.choice(at, min(len(at), self.pixels // len(self.ids)), replace=False)
-                rows.append(self.seen[k][at])
-                kinds.append(flat[at])
-        self.trees = RandomForestClassifier(60, min_samples_leaf=4, n_jobs=1, random_state=self.seed)
-        self.trees.fit(np.concatenate(rows), np.concatenate(kinds))
-
-    def shares(self) -> Any:
-        """Of all classes but the background; one that nobody drew has none."""
-        found = np.zeros((len(self.ids), *self.truth.shape), np.uint8)
-        for k, seen in enumerate(self.seen):
-            told = np.rint(255 * self.trees.predict_proba(seen)).astype(np.uint8).T.reshape(-1, *self.truth.shape[1:])
-            found[np.searchsorted(self.ids, self.trees.classes_), k] = told
-        return found[1:]
-
-    def score(self) -> float:
-        found = np.stack([self.trees.predict(seen).reshape(self.truth.shape[1:]) for seen in self.tested])
-        return scored(found.astype(np.uint8), self.tested_truth, self.case.names)
-
-
-def seen_by(grey: Any) -> Any:
-    seen = features(grey).reshape(*grey.shape, -1)[::2, ::2].astype(np.float32)
-    return seen.reshape(-1, seen.shape[2])
-
-
-LEARNERS = {"forest": Forest, "network": Network}
-
-
-def scored(found: Any, truth: Any, names: Mapping[int, str]) -> float:
-    """The mean F1 of all classes; 0 for one that nobody drew."""
-    told = segment.score(found, truth, names=names)["classes"]
-    return float(np.mean([told.get(name, {}).get("f1") or 0 for i, name in names.items() if (truth == i).any()]))
-
-
 def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
     """Of each way the F1 of the rounds."""
     shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
@@ -197,12 +105,24 @@ def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[st
         learner.networks = None
         for n in range(args.rounds + 1):
             if n:
-                drawn += WAYS[way](case, drawn, args.more, learner.shares(), rng)
+                shares = learner.shares()
+                if args.tell and n == 1:
+                    print(f"doubt goes with error by {candour(case, learner, shares):+.2f}", flush=True)
+                drawn += WAYS[way](case, drawn, args.more, shares, rng)
             learner.learn(drawn)
             told.append(learner.score())
         if args.tell:
             print(way, "drew", [int(case.z[k]) for k in drawn], flush=True)
         yield way, told
+
+
+def candour(case: Case, learner: Any, shares: Any) -> float:
+    """The correlation, over the slices, of how unsure the learner is and of how wrong, 1 - F1."""
+    unsure = segmentation.evidence(shares, case.names)[0].values
+    truth = getattr(learner, "truth", case.truth)
+    found = segment.labels(shares, ids=case.names)
+    wrong = [1 - scored(found[k : k + 1], truth[k : k + 1], case.names) for k in range(len(truth))]
+    return float(np.corrcoef(unsure, wrong)[0, 1])
 
 
 def summary(found: dict[str, list[list[float]]]) -> Iterator[str]:
@@ -237,7 +157,7 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--side", type=int, default=256, help="px of a phantom")
     parser.add_argument("--depth", type=int, default=64, help="slices of a phantom")
-    parser.add_argument("--tell", action="store_true", help="which slices are drawn")
+    parser.add_argument("--tell", action="store_true", help="which slices are drawn, and whether doubt goes with error")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if bool(args.folder) == args.phantom:

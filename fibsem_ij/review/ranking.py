@@ -26,7 +26,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 LEARNS = "segmentation"  # the stage that learns from what is drawn
-WORTH = 0.6  # a score, two thirds of a deviation above the usual, from which a slice is worth a look
+WORTH = 0.6  # a score, three quarters of a deviation above the usual, from which a slice is worth a look
 _BESIDE, _LEARNED = 3.0, 10.0  # slices
 _HALF = 3.0  # robust deviations that are half way to certainty
 _AGAIN = 0.9  # what is left of a kind's scores after each entry of it
