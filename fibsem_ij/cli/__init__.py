@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, segment
+from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, review, segment
 from fibsem_ij.cli.run import recipes, run
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
@@ -26,6 +26,7 @@ app.add_typer(denoise.app, name="denoise")
 app.add_typer(segment.app, name="segment")
 app.add_typer(objects.app, name="objects")
 app.command()(measure.measure)
+app.add_typer(review.app, name="review")
 app.add_typer(render.app, name="render")
 app.add_typer(networks.app, name="networks")
 app.add_typer(labels.app, name="labels")

@@ -12,7 +12,7 @@ from fibsem_ij.cli.training import state_of
 
 app = typer.Typer(help="Denoise a stack: train a network, apply it, score what came out.", no_args_is_help=True)
 
-Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Net = Annotated[Path, typer.Argument(help="Network folder.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Registered = Annotated[Path | None, typer.Option("--transforms", help="What `register fit` wrote: its bad slices teach nothing and are no "

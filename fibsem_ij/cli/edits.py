@@ -1,8 +1,4 @@
-"""fibsem-ij labels edit: corrections to a label stack on disk, logged beside it, each to be undone.
-
-The corrected stack is written whole beside the old one and takes its name at the end, after the record is on disk. A
-record whose edit a crash prevented shows in the pixels, and is dropped by the next edit.
-"""
+"""fibsem-ij labels edit: corrections to a label stack on disk, logged beside it, each to be undone. How is said in verbs/edits.py."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from fibsem_ij.cli.terminal import Json, show
 
 app = typer.Typer(help="Correct a label image: merge, split, delete, reassign, renumber, undo. Every edit is logged.", no_args_is_help=True)
 
-Stack = Annotated[Path, typer.Argument(help="Label image to correct: .tif, folder, .zarr, .mrc, .npy.")]
+Stack = Annotated[Path, typer.Argument(help="Label image to correct: .tif, folder, .zarr, .mrc, .npy, .nrrd.")]
 Number = Annotated[int, typer.Argument(help="Number of the object.", min=1)]
 
 
@@ -105,8 +101,9 @@ def undo(labels: Stack, json_: Json = False) -> None:
     fibsem-ij labels edit undo labels.zarr
     """
     from fibsem_ij.objects import edits
+    from fibsem_ij.verbs.edits import settled
 
-    entries = _settled(labels)
+    entries = settled(labels)
     undone = {entry["undoes"] for entry in entries}
     standing = [e for e in entries if e["undoes"] is None and e["edit"] not in undone]
     if not standing:
@@ -117,29 +114,10 @@ def undo(labels: Stack, json_: Json = False) -> None:
 
 def _edit(path: Path, do: str, change_of: Callable[[Any], Any], json_: bool, *, undoes: int | None = None,
           entries: list[dict[str, Any]] | None = None) -> None:
-    from fibsem_ij import files
-    from fibsem_ij.files import edit_log
-    from fibsem_ij.objects import edits
+    from fibsem_ij.verbs.edits import edit
 
-    entries = _settled(path) if entries is None else entries
-    src = files.read_labels(path)
-    with files.create(path, shape=src.shape, dtype=src.dtype, voxel_nm=src.voxel_nm, names=src.names, labels=True,
-                      classes=src.classes) as out:
-        runs = edits.apply(src, out, change_of(src))
-        if not len(runs):
-            raise ValueError(f"expected {do!r} to change something, it does not; look at the numbers in {path}")
-        edit_log.append(path, do, runs, after=entries, undoes=undoes)
-    show({"do": do, "voxels": int(runs[:, 1].sum()), "path": str(path)}, json_, f"{do}: {int(runs[:, 1].sum())} voxels of {path}")
-
-
-def _settled(path: Path) -> list[dict[str, Any]]:
-    """The log without a last record that the pixels do not show."""
-    from fibsem_ij import files
-    from fibsem_ij.files import edit_log
-    from fibsem_ij.objects import edits
-
-    entries = edit_log.read(path)
-    return entries if not entries or edits.was_done(files.read_labels(path), entries[-1]["runs"]) else entries[:-1]
+    voxels = edit(path, do, change_of, undoes=undoes, entries=entries)
+    show({"do": do, "voxels": voxels, "path": str(path)}, json_, f"{do}: {voxels} voxels of {path}")
 
 
 def _point(text: str) -> tuple[int, int, int]:

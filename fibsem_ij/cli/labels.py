@@ -16,7 +16,7 @@ app.add_typer(edits.app, name="edit")
 
 @app.command("to-rois")
 def labels_to_rois(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     rois: Annotated[Path, typer.Argument(help="ROI set to write: .zip.")],
     progress: Progress = "bar",
     json_: Json = False,
@@ -60,7 +60,7 @@ def labels_from_rois(
 
 @app.command("to-imagej")
 def labels_to_imagej(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     out: Annotated[Path, typer.Argument(help="ImageJ stack to write: .tif.")],
     voxel_nm: VoxelNm = "",
     json_: Json = False,

@@ -17,7 +17,7 @@ Table = dict[str, Any]
 
 
 def measure(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder of slices, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder of slices, .zarr, .mrc, .npy, .nrrd.")],
     table: Annotated[Path, typer.Argument(help="Table to write, .csv or .parquet; units and definitions go into .json beside it.")],
     image: Annotated[Path | None, typer.Option(help="Grey stack: adds grey values and texture.")] = None,
     parent: Annotated[Path | None, typer.Option(help="Labels of cells or nuclei: in which one, how near to its membrane.")] = None,

@@ -11,7 +11,7 @@ from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to
 
 app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="Stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Out = Annotated[Path, typer.Argument(help="Label image to write.")]
 
 

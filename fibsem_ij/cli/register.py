@@ -11,7 +11,7 @@ from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progr
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Fitted = Annotated[Path, typer.Argument(help="Transforms: .json.")]
 
 

@@ -15,7 +15,7 @@ from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show
 app = typer.Typer(help="Classes from a few drawn slices: train, apply, score; which slices to draw.", no_args_is_help=True)
 app.command()(score)
 
-Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 How = Annotated[Literal["argmax", "threshold", "priority"], typer.Option(
     help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it.")]
@@ -42,6 +42,7 @@ def fit(
     grain: Annotated[bool, typer.Option("--grain", help="It also sees the slice with its grains taken out.")] = False,
     encoder: Annotated[Path | None, typer.Option(help="efficientunet: timm's weights of its encoder, a .safetensors file that you have.",
                                                  exists=True, dir_okay=False)] = None,
+    start: Annotated[Path | None, typer.Option(help="Start from this network, of the same options and classes, not afresh.")] = None,
     boundary_px: Annotated[int | None, typer.Option(help="Of drawn objects: how wide their boundary is.", min=1)] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A network of its own for each class.")] = False,
     trainings: Annotated[int | None, typer.Option(help="Train so many times, with other seeds.", min=1)] = None,
@@ -74,9 +75,9 @@ def fit(
     stack = files.read(src)
     layer = layers.read(drawn, stack, classes=options.boundary_px is None)
     _warn(layer.warnings)
-    state = state_of(net, options, src, drawn, encoder)
+    state = state_of(net, options, src, drawn, start or encoder)
     with progress_to(progress, "segment fit") as step:
-        trained = verbs.fit(stack, layer, net, options=options, encoder=encoder, state=state, log=log, progress=step)
+        trained = verbs.fit(stack, layer, net, options=options, encoder=encoder, start=start, state=state, log=log, progress=step)
     shutil.rmtree(state, ignore_errors=True)
     _warn(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))
     told = [{"seed": one.record["seed"], "f1": one.record["f1"], **one.record["history"]["rows"][-1]} for one in trained]

@@ -1,9 +1,9 @@
 """The door to disk: stacks, label stacks, tables and transforms in and out; every `read` has its `write`.
 
 A stack is told apart by name: `.tif` (ImageJ stack; BigTIFF, OME-TIFF and plain pages are read too), a folder or glob
-of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`. What is read stays on disk until it is
+of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`, `.nrrd`. What is read stays on disk until it is
 asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
-and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV, Parquet), sidecar (what
+and what it does about the rest: tiff, folder, zarr, mrc, npy, nrrd. Beside them: tables (CSV, Parquet), sidecar (what
 their columns mean), transforms (JSON), rois (ROI sets), networks, edit_log (corrections to labels), drawn (layers that
 somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY).
 """
@@ -30,7 +30,7 @@ __all__ = ["create", "read", "read_labels", "write"]
 
 Name = str | PathLike[str]
 Voxel = tuple[float, float, float]
-_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy"}
+_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy", ".nrrd": "nrrd"}
 
 
 def read(path: Name, *, voxel_nm: Voxel | None = None) -> Volume:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def fit(stack: Volume, layer: Drawn, net: Path, *, options: segment.Options, encoder: Path | None = None, state: Path,
-        log: Path | None = None, progress: Progress | None = None) -> list[Network]:
+def fit(stack: Volume, layer: Drawn, net: Path, *, options: segment.Options, encoder: Path | None = None, start: Path | None = None,
+        state: Path, log: Path | None = None, progress: Progress | None = None) -> list[Network]:
     """Train on what was drawn, and write the networks."""
     from fibsem_ij.files import networks
 
-    trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=starts(options, encoder), state=state, log=log,
-                          progress=thousandths(progress))
+    trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=starts(options, encoder, start), state=state,
+                          log=log, progress=thousandths(progress))
     networks.write_all(net, trained)
     return trained
 
@@ -43,8 +43,13 @@ def class_image(out: Path, like: Any, names: Mapping[int, str]) -> AbstractConte
     return files.create(out, shape=like.shape, dtype="uint8", voxel_nm=like.voxel_nm, names=like.names, labels=True, classes=names)
 
 
-def starts(options: segment.Options, encoder: Path | None) -> Callable[[Any], None] | None:
-    """What puts the user's own weights into a network."""
+def starts(options: segment.Options, encoder: Path | None, start: Path | None) -> Callable[[Any], None] | None:
+    """What puts the user's own weights into a network: those of a whole network, or of an encoder."""
+    if start:
+        from fibsem_ij.files import networks
+        from fibsem_ij.segment.starting import from_networks
+
+        return from_networks(networks.read_all(start))
     if encoder is None:
         return None
     if options.network != "efficientunet":
