@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Followed, Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
 
 app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
 
@@ -85,6 +85,7 @@ def components(
     largest: Annotated[int | None, typer.Option(help="Keep so many.")] = None,
     split_px: Annotated[float | None, typer.Option(help="Cut pieces at necks narrower by this in radius.")] = None,
     voxel_nm: VoxelNm = "",
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Number the pieces that hang together, in a stack of any size.
@@ -102,8 +103,8 @@ def components(
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
-    with _labels(out, stack) as sink:
-        fill(stack, sink, options=options)
+    with _labels(out, stack) as sink, progress_to(progress, "components") as step:
+        fill(stack, Followed(sink, step, times=2), options=options)
         count = _count(sink)
     show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, slices_of, voxel_of, workers_of
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def fit(
 
         how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
     options = register.Options(model=model, aligner=how, runs=runs, seed=seed, device=device, reach=reach, contrast=contrast,
-                               reference=reference, keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
+                               reference=reference, keep_trend=keep_trend, canvas=canvas, bad=slices_of(bad, "--bad"),
                                anchors=door.read_anchors(anchors) if anchors else {})
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:
@@ -184,10 +184,3 @@ def from_fiji(
     fitted = fiji_transforms.read(folder, canvas=stack.shape[1:], names=stack.names, voxel_nm=stack.voxel_nm)
     door.write(transforms, fitted)
     show({"slices": len(fitted), "path": str(transforms)}, json_, f"{len(fitted)} slices in {transforms}")
-
-
-def _slices(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise ValueError(f"expected --bad as slice numbers from 0, got {text!r}; write for instance 3,17") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fibsem_ij.cli.segment_scores import score
-from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show
+from fibsem_ij.cli.terminal import Followed, Json, Progress, progress_to, say, show, slices_of
 
 app = typer.Typer(help="Classes from a few drawn slices: train, apply, score; which slices to draw.", no_args_is_help=True)
 app.command()(score)
@@ -92,6 +92,7 @@ def apply(
     net: Annotated[Path, typer.Argument(help="Network folder.")],
     out: Annotated[Path, typer.Argument(help="Class image to write; it carries the names of the classes.")],
     probabilities: Annotated[Path | None, typer.Option(help="Keep the probabilities too, a .zarr with a channel for each class.")] = None,
+    slices: Annotated[str, typer.Option(help="These slices alone, from 0: 5,9.")] = "",
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
@@ -107,18 +108,20 @@ def apply(
     fibsem-ij segment apply aligned.zarr net/ classes.tif --probabilities probabilities.zarr
     """
     from fibsem_ij import files, segment
-    from fibsem_ij.files import networks
+    from fibsem_ij.cli import networks
     from fibsem_ij.files import probabilities as stores
 
-    stack, trained = files.read(src), networks.read_all(net)
+    stack, trained = files.read(src), networks.opened(net)
     names = segment.classes(trained)
     way = _way(names, how, threshold, priority, least_voxels)
-    with _class_image(out, stack, names) as sink, _kept(probabilities, out) as kept:
-        with (stores.create(kept, names=names, shape=stack.shape, voxel_nm=stack.voxel_nm, slice_names=stack.names) as filled,
+    chosen = sorted({*slices_of(slices, "--slices", len(stack))}) or list(range(len(stack)))
+    shape, slice_names = (len(chosen), *stack.shape[1:]), tuple(stack.names[z] for z in chosen)
+    with _class_image(out, shape, stack.voxel_nm, slice_names, names) as sink, _kept(probabilities, out) as kept:
+        with (stores.create(kept, names=names, shape=shape, voxel_nm=stack.voxel_nm, slice_names=slice_names) as filled,
               progress_to(progress, "segment apply") as step):
-            segment.apply(stack, trained, filled, tile=tile, flips=flips, device=device, progress=step)
+            segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, progress=step)
         segment.labels(stores.read(kept), sink, ids=names, **way)
-    show({"shape": list(stack.shape), "classes": names, "path": str(out)}, json_, f"{len(stack)} slices in {out}: {_named(names)}")
+    show({"shape": list(shape), "classes": names, "path": str(out)}, json_, f"{len(chosen)} slices in {out}: {_named(names)}")
 
 
 @app.command()
@@ -129,6 +132,7 @@ def label(
     threshold: Threshold = 0.5,
     priority: Priority = None,
     least_voxels: LeastVoxels = None,
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Make the class image from kept probabilities again, another way.
@@ -140,8 +144,9 @@ def label(
 
     store = stores.read(probabilities)
     way = _way(store.names, how, threshold, priority, least_voxels)
-    with _class_image(out, store[0], store.names) as sink:
-        segment.labels(store, sink, ids=store.names, **way)
+    first = store[0]
+    with _class_image(out, first.shape, first.voxel_nm, first.names, store.names) as sink, progress_to(progress, "label") as step:
+        segment.labels(store, Followed(sink, step), ids=store.names, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
 
 
@@ -219,10 +224,10 @@ def _kept(wanted: Path | None, out: Path) -> Iterator[Path]:
         yield Path(folder) / "probabilities.zarr"
 
 
-def _class_image(out: Path, like: Any, names: Mapping[int, str]) -> Any:
+def _class_image(out: Path, shape: Sequence[int], voxel_nm: Any, slice_names: Sequence[str], names: Mapping[int, str]) -> Any:
     from fibsem_ij import files
 
-    return files.create(out, shape=like.shape, dtype="uint8", voxel_nm=like.voxel_nm, names=like.names, labels=True, classes=names)
+    return files.create(out, shape=shape, dtype="uint8", voxel_nm=voxel_nm, names=slice_names, labels=True, classes=names)
 
 
 def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None,

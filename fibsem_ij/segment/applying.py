@@ -37,21 +37,25 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
     return {i: name for name, i in sorted(ids.items(), key=lambda item: item[1])}
 
 
-def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, tile: int, flips: bool, device: str,
-                   progress: Callable[[int, int], None] | None) -> None:
+def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, slices: Sequence[int], tile: int, flips: bool,
+                   device: str, progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())
     context, grain_px = _alike(src, networks)
     height, width = src.shape[1:]
-    if tuple(out.shape) != (len(names), *src.shape) or out.dtype != np.uint8:
-        raise ValueError(f"expected out of shape {(len(names), *src.shape)} and uint8, got {tuple(out.shape)} and {out.dtype}; "
+    shape = (len(names), len(slices), height, width)
+    if tuple(out.shape) != shape or out.dtype != np.uint8:
+        raise ValueError(f"expected out of shape {shape} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
+    at = {z: n for n, z in enumerate(slices)}
+    if list(at) != sorted(slices):
+        raise ValueError(f"expected slices in growing order, each once, got {list(slices)}; sort them")
     together = replace(networks[0], module=Together(networks, names), classes={}, activation="none")
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
-        out[:, z] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
+        out[:, at[z]] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
 
     predict(Seen(src, context=context, grain_px=grain_px), together, keep, options=Options(tile=tile, flips=flips, device=device),
-            progress=progress)
+            slices=slices, progress=progress)
 
 
 class Together(nn.Module):
