@@ -61,7 +61,7 @@ def fiji_job(
     progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
-    """Do what an entry of our menu in Fiji does: a job of one or more commands. Prints what to open, or the error, a tab after its kind.
+    """Do what an entry of our menu in Fiji does: a job of one or more commands. Prints what to open, then done; or the error.
 
     fibsem-ij fiji job register src=raw.tif out=aligned.tif model=rigid
     """
@@ -82,7 +82,7 @@ def fiji_job(
         raise
     opens = [{"kind": kind, "path": str(path)} for kind, path in done.opens]
     told = {"job": name, "opens": opens, "commands": done.commands, "told": done.told, "text": done.text}
-    show(told, json_, "\n".join(f"{kind}\t{path}" for kind, path in done.opens))
+    show(told, json_, "\n".join(f"{kind}\t{path}" for kind, path in (*done.opens, ("done", name))))
 
 
 @app.command("jobs")
@@ -96,9 +96,42 @@ def fiji_jobs(
     """
     from fibsem_ij.cli import jobs
 
-    listed = {each: jobs.JOBS[each].about for each in ([name] if name else jobs.JOBS)}
+    listed = {each: jobs.JOBS[each].about for each in ([name] if name else jobs.names())}
     told = {each: {"about": about, "keys": jobs.described(each)} for each, about in listed.items()}
     lines = []
     for each, of in told.items():
         lines += [f"{each}: {of['about']}", *(f"    {key['key']:<16} {key['about']} ({key['default']})" for key in of["keys"])]
     show(told, json_, "\n".join(lines))
+
+
+@app.command()
+def install(
+    fiji_dir: FijiDir,
+    python: Annotated[Path | None, typer.Option(help="The Python that the scripts shall call; else this one.")] = None,
+    json_: Json = False,
+) -> None:
+    """Put our scripts into Fiji's menu, Plugins > FIBSEM, and our macros into its macros folder. Again: brings them up to date.
+
+    fibsem-ij fiji install /Applications/Fiji.app
+    """
+    import sys
+
+    from fibsem_ij.fiji import menu
+
+    python = python or Path(sys.executable)
+    written = menu.install(fiji_dir, python=python)
+    show({"files": [str(path) for path in written], "python": str(python)}, json_,
+         f"{len(written)} files in {fiji_dir}; start Fiji again and see Plugins > FIBSEM. They call {python}")
+
+
+@app.command()
+def uninstall(fiji_dir: FijiDir, json_: Json = False) -> None:
+    """Take out of a Fiji what `install` wrote, and nothing else.
+
+    fibsem-ij fiji uninstall /Applications/Fiji.app
+    """
+    from fibsem_ij.fiji import menu
+
+    removed, left = menu.uninstall(fiji_dir)
+    kept = f"; left, because somebody changed them: {', '.join(str(path) for path in left)}" if left else ""
+    show({"removed": [str(path) for path in removed], "left": [str(path) for path in left]}, json_, f"{len(removed)} files removed{kept}")

@@ -45,10 +45,15 @@ def ask(words: Sequence[str], say: Say) -> Answer:
     return Answer(0, json.loads(text) if text else None)
 
 
+def commands() -> Any:
+    """The whole command line, as Typer has it."""
+    from fibsem_ij.cli import commands as made
+
+    return made()
+
+
 def command(words: Sequence[str]) -> tuple[Any, list[str]]:
     """The command that the first of `words` name, as Typer has it, and those words; a ValueError where they name none."""
-    from fibsem_ij.cli import commands
-
     found, named = commands(), list[str]()
     for word in words:
         if not hasattr(found, "commands"):

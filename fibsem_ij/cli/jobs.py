@@ -65,7 +65,7 @@ JOBS: Mapping[str, Job] = {
     "to-rois": Job("A label image as a ROI set.", (Call("labels to-rois", "labels rois"),),
                    {"rois": "rois"}, {"rois": ("labels", "rois.zip")}),
     "from-rois": Job("A ROI set as a label image.", (Call("labels from-rois", "rois out like"),),
-                     {"out": "labels"}, {"out": ("rois", "labels.tif")}),
+                     {"out": "labels"}, {"out": ("like", "labels.tif")}),
     "to-imagej": Job("Any label stack as ImageJ opens it.", (Call("labels to-imagej", "labels out voxel_nm"),),
                      {"out": "labels"}, {"out": ("labels", "imagej.tif")}),
     "merge": Job("Objects become one.", (Call("labels edit merge", "labels keep gone"),), {"labels": "labels"}),
@@ -74,9 +74,9 @@ JOBS: Mapping[str, Job] = {
     "reassign": Job("An object gets another number in some slices.", (Call("labels edit reassign", "labels number to first last"),),
                     {"labels": "labels"}),
     "undo": Job("Undo the last edit that stands.", (Call("labels edit undo", "labels"),), {"labels": "labels"}),
-    "review-queue": Job("Which slices are worth a look.", (Call("review queue", "workspace"),)),
-    "review-open": Job("A small stack of just those slices.", (Call("review open", "workspace"),)),
-    "review-collect": Job("Take the corrections back.", (Call("review collect", "workspace"),)),
+    "review-queue": Job("Which slices are worth a look.", (Call("review queue", "workspace count"),)),
+    "review-open": Job("A small stack of just those slices.", (Call("review open", "workspace slices context layer anew"),)),
+    "review-collect": Job("Take the corrections back.", (Call("review collect", "workspace who no_run"),)),
 }
 
 
@@ -104,8 +104,14 @@ def run(name: str, given: Mapping[str, str], say: Say) -> Done:
         if answer.code:
             raise ValueError(answer.error)
         told.append(answer.result)
-    opens = tuple((kind, Path(keys[key])) for key, kind in job.opens.items() if keys.get(key))
-    return Done(tuple(lines), tuple(told), opens, as_text(keys))
+    opens = [(kind, Path(keys[key])) for key, kind in job.opens.items() if keys.get(key)]
+    return Done(tuple(lines), tuple(told), (*opens, *_of_review(told)), as_text(keys))
+
+
+def names() -> list[str]:
+    """The jobs whose commands are there."""
+    there = set(here.commands().commands)
+    return [name for name, job in JOBS.items() if {call.words.split()[0] for call in job.calls} <= there]
 
 
 def keys_of(name: str) -> dict[str, Any]:
@@ -174,9 +180,18 @@ def _value(text: str, at: int) -> tuple[str, int]:
     raise ValueError(f"expected a ] that closes {text[at : at + 40]!r}; a name with a single bracket cannot be given in this way")
 
 
+def _of_review(told: Sequence[Any]) -> Iterator[tuple[str, Path]]:
+    """What `review open` wrote; the grey stack comes after the labels, so that it is in front, and the ROIs on it."""
+    paths = [Path(path) for one in told if isinstance(one, dict) for path in dict(one.get("files", {})).values()]
+    kinds = {"labels.tif": 0, "stack.tif": 1, "rois.zip": 2}
+    for path in sorted(paths, key=lambda path: kinds.get(path.name, 0)):
+        if path.suffix in (".tif", ".zip"):
+            yield ("rois" if path.suffix == ".zip" else "image" if path.name == "stack.tif" else "labels"), path
+
+
 def _job(name: str) -> Job:
-    if name not in JOBS:
-        raise ValueError(f"expected a job of {', '.join(JOBS)}, got {name!r}")
+    if name not in names():
+        raise ValueError(f"expected a job of {', '.join(names())}, got {name!r}")
     return JOBS[name]
 
 
