@@ -67,13 +67,13 @@ def fiji_job(
     """
     from fibsem_ij.cli import jobs
 
-    given = jobs.read_text(text)
-    for entry in keys or []:
-        key, equals, value = entry.partition("=")
-        if not equals or key in given:
-            raise ValueError(f"expected each key once as key=value, got {entry!r}; see fibsem-ij fiji jobs {name}")
-        given[key] = value
     try:
+        given = jobs.read_text(text)
+        for entry in keys or []:
+            key, equals, value = entry.partition("=")
+            if not equals or key in given:
+                raise ValueError(f"expected each key once as key=value, got {entry!r}; see fibsem-ij fiji jobs {name}")
+            given[key] = value
         with progress_lines(progress) as say:
             done = jobs.run(name, given, say)
     except (ValueError, OSError) as error:

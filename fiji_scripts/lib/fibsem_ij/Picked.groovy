@@ -22,7 +22,7 @@ class Picked {
     /** The objects under the points, or of which each ROI has most pixels; each once. */
     static List<Long> labels() {
         def imp = image()
-        def found = imp.roi instanceof PointRoi ? points().collect { z, y, x -> imp.stack.getProcessor(z + 1).getf(x, y) as long }
+        def found = imp.roi instanceof PointRoi ? points().collect { z, y, x -> imp.getStack().getProcessor(z + 1).getf(x, y) as long }
                                                 : rois(imp).collect { most(imp, it) }
         Fibsem.check(found.any(), 'expected objects under the points or ROIs, got background; click on objects, or give numbers')
         found.findAll().unique()
@@ -41,7 +41,7 @@ class Picked {
     }
 
     private static long most(ImagePlus imp, Roi roi) {
-        def pixels = imp.stack.getProcessor(roi.position ?: imp.currentSlice)
+        def pixels = imp.getStack().getProcessor(roi.position ?: imp.currentSlice)
         def counts = roi.containedPoints.countBy { pixels.getf(it.x as int, it.y as int) as long }
         counts.remove(0L)
         counts.max { it.value }?.key ?: 0L

@@ -22,12 +22,12 @@ class Results {
         def virtual = file.length() > Runtime.runtime.maxMemory().intdiv(3)
         def imp = virtual ? IJ.openVirtual(file.path) : IJ.openImage(file.path)
         def open = (WindowManager.IDList ?: []).collect { WindowManager.getImage(it) }
-            .find { !it.stack.virtual && Sources.fileOf(it)?.canonicalPath == file.canonicalPath }
+            .find { !it.getStack().virtual && Sources.fileOf(it)?.canonicalPath == file.canonicalPath }
         if (virtual || !imp || !open || open.bitDepth != imp.bitDepth) {
             shown(imp, file)
         } else {
             def z = open.currentSlice
-            open.setStack(imp.stack)
+            open.setStack(imp.getStack())
             open.setSlice(z)
             open.setDisplayRange(imp.displayRangeMin, imp.displayRangeMax)
             open.changes = false

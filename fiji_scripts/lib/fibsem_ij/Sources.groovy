@@ -24,8 +24,8 @@ class Sources {
         def imp = WindowManager.currentImage
         Fibsem.check(imp, 'expected a stack, got no open image; open one, or give its file')
         def file = fileOf(imp)
-        if (file && (imp.stack.virtual || !(imp.changes || recalibrated(imp)))) return file
-        Fibsem.check(!imp.stack.virtual, "expected the file of $imp.title, a virtual stack, got none; give its file or folder")
+        if (file && (imp.getStack().virtual || !(imp.changes || recalibrated(imp)))) return file
+        Fibsem.check(!imp.getStack().virtual, "expected the file of $imp.title, a virtual stack, got none; give its file or folder")
         Fibsem.check(imp.type != ImagePlus.COLOR_RGB && imp.NChannels == 1 && imp.NFrames == 1,
                      "expected a grey stack of one channel and time, got $imp.title; use Image > Type, or Image > Color > Split Channels")
         written(imp)
@@ -59,7 +59,7 @@ class Sources {
 
     /** That the image was opened from, where it still holds a stack of its size; else null. */
     static File fileOf(ImagePlus imp) {
-        def stack = imp.stack
+        def stack = imp.getStack()
         if (stack instanceof VirtualStack && !(stack instanceof FileInfoVirtualStack) && stack.directory) {
             def ending = stack.getFileName(1).replaceAll(/.*\./, '.')
             def names = new File(stack.directory).list()?.findAll { it.endsWith(ending) && !it.startsWith('.') }
@@ -85,7 +85,7 @@ class Sources {
     private static File written(ImagePlus imp) {
         def file = temporary(imp.title.replaceAll(/(?i)\.tiff?$/, '').replaceAll(/[^\p{L}\p{N}._-]+/, '_') + '.tif')
         // NB: FileSaver renames the image that it saves; this one shares its pixels.
-        def same = new ImagePlus(imp.title, imp.stack)
+        def same = new ImagePlus(imp.title, imp.getStack())
         same.calibration = imp.calibration
         def saver = new FileSaver(same)
         Fibsem.check(imp.stackSize > 1 ? saver.saveAsTiffStack(file.path) : saver.saveAsTiff(file.path),
