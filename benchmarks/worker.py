@@ -32,8 +32,8 @@ def specimen(folder: Path, size: int) -> None:
     drawn = np.zeros(made.raw.shape, np.uint8)
     drawn[[0, 3]] = np.asarray(made.classes)[[0, 3]]
     files.write(folder / "drawn.tif", Labels(drawn, made.raw.voxel_nm, made.raw.names, made.classes.classes))
-    subprocess.run([*FIBSEM, "segment", "fit", "raw.tif", "drawn.tif", "net", "--updates", "3", "--progress", "none"], cwd=folder, check=True,
-                   stdout=subprocess.DEVNULL)
+    words = ["segment", "fit", "raw.tif", "drawn.tif", "net", "--updates", "3", "--progress", "none"]
+    subprocess.run([*FIBSEM, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def apply(out: str, z: int) -> list[str]:
@@ -79,7 +79,8 @@ def main() -> None:
             pairs = [(of_worker(worker, n % 4), of_command(folder, n % 4)) for n in range(asked.rounds)]
             assert worker.stdin
             worker.stdin.close()
-        same = all((folder / f"worker{z}.tif").read_bytes() == (folder / f"command{z}.tif").read_bytes() for z in range(min(4, asked.rounds)))
+        written = [[(folder / f"{by}{z}.tif").read_bytes() for z in range(min(4, asked.rounds))] for by in ("worker", "command")]
+        same = written[0] == written[1]
     print(f"one slice of {asked.size} x {asked.size}, quick network; seconds / of processor time, median of {asked.rounds} in turn\n")
     print("| what | asked | measured |\n|---|---|---|")
     print(f"| worker, the first request |  | {first[0]:.2f} / {first[1]:.2f} s |")

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fibsem_ij import files
@@ -32,7 +32,7 @@ def quiet(line: str) -> None:
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), st.text(max_size=20), max_size=4))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_text_is_read_as_it_was_written_or_not_written(keys: dict[str, str]) -> None:
     text = jobs.as_text(keys)
     if text:
@@ -42,7 +42,7 @@ def test_a_text_is_read_as_it_was_written_or_not_written(keys: dict[str, str]) -
 
 
 @given(st.text(alphabet="ab=[] \\\"'\n", max_size=24))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_text_is_read_in_one_way_or_refused(text: str) -> None:
     try:
         keys = jobs.read_text(text)
@@ -52,7 +52,8 @@ def test_a_text_is_read_in_one_way_or_refused(text: str) -> None:
 
 
 def test_a_text() -> None:
-    assert jobs.read_text("src=[a [1] b.tif] keep_trend runs=25 bad=[]") == {"src": "a [1] b.tif", "keep_trend": "true", "runs": "25", "bad": ""}
+    keys = {"src": "a [1] b.tif", "keep_trend": "true", "runs": "25", "bad": ""}
+    assert jobs.read_text("src=[a [1] b.tif] keep_trend runs=25 bad=[]") == keys
     for text, said in (("src=a src=b", "once"), ("src=[a] b] x=1", "closes|key=value|space"), ("src=[a", "closes"), ("=3", "key=value"),
                        ("src=[a]b=c", "a space after src")):
         with pytest.raises(ValueError, match=said):
@@ -88,6 +89,15 @@ def test_a_result_is_named_after_its_source_and_never_over_another(tmp_path: Pat
         jobs.run("measure", {}, quiet)
 
 
+def test_the_page_tells_every_key() -> None:
+    """Keys are API: docs/fiji.md is where they are promised."""
+    page = (Path(__file__).parents[1] / "docs" / "fiji.md").read_text(encoding="utf-8")
+    for name in jobs.names():
+        assert f"**{name}**" in page
+        for row in [] if name.startswith("review-") else jobs.described(name):
+            assert f"| `{row['key']}` | {row['about']} | {row['default']} |" in page, f"{name}: {row['key']}"
+
+
 # The worker
 
 
@@ -116,7 +126,8 @@ def test_a_worker_answers_as_the_command_line_does(worker: tuple[IO[str], IO[str
     args = ["objects", "components", str(tmp_path / "zellen é.tif"), str(tmp_path / "out.tif")]
     *progress, last = told(worker, json.dumps({"id": "x", "args": args}))
     assert last == {"id": "x", "ok": True, "result": {"objects": 8, "path": str(tmp_path / "out.tif")}}
-    assert [line["done"] for line in progress] == list(range(1, progress[-1]["total"] + 1))
+    assert [line["id"] for line in progress] == ["x"] * len(progress)
+    assert 0 < progress[-1]["done"] <= progress[-1]["total"]
     assert not here.ask([*args[:3], str(tmp_path / "line.tif")], quiet).code
     assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "line.tif").read_bytes()
 
@@ -160,7 +171,8 @@ def test_a_request_is_cancelled_and_leaves_nothing(worker: tuple[IO[str], IO[str
 def app(tmp_path: Path) -> Path:
     """What `find_fiji` takes for a Fiji, with a file of somebody else's in its macros."""
     app = tmp_path / "My Fiji.app"
-    for name in ("jars/ij-1.54p.jar", "jars/imagej-2.17.0.jar", "jars/imagej-legacy-2.0.1.jar", "macros/mine.ijm", "scripts/Plugins/Other_.py"):
+    jars = ("jars/ij-1.54p.jar", "jars/imagej-2.17.0.jar", "jars/imagej-legacy-2.0.1.jar")
+    for name in (*jars, "macros/mine.ijm", "scripts/Plugins/Other_.py"):
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         (app / name).touch()
     return app
@@ -236,9 +248,10 @@ def test_no_fiji_no_installation(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "the folder that holds `jars` and `plugins`" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_python_that_is_none_is_refused(app: Path) -> None:
+    before = inside(app)
     with pytest.raises(FijiError, match="which is no file; give the executable"):
-        fake = tmp_path / "F"
-        for name in ("ij-1.54p.jar", "imagej-2.17.0.jar", "imagej-legacy-2.0.1.jar"):
-            (fake / "jars").mkdir(parents=True, exist_ok=True)
-            (fake / "jars" / name).touch()
-        menu.install(fake, python=tmp_path / "none")
+        menu.install(app, python=app / "none")
+    assert inside(app) == before

@@ -100,8 +100,9 @@ def test_what_goes_wrong_is_said(run: Any, session: fiji.Session, folder: Path) 
         done = run("fibsem", argument)
         assert done.value == "[aborted]"
         assert said in done.log, done.log
-    JClass("ij.Prefs").set("fibsem_ij.python", "/no/such/python")
-    assert "there is none" in session.macro(OUTER, f"{MACROS['fibsem']}\ncomponents src=x").log
+    for python, said in (("/no/such/python", "there is none"), ("", "expected a Python, got none")):
+        JClass("ij.Prefs").set("fibsem_ij.python", python)
+        assert said in session.macro(OUTER, f"{MACROS['fibsem']}\ncomponents src=x").log
 
 
 def test_names_are_data(run: Any, tmp_path: Path) -> None:

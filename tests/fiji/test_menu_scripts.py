@@ -129,10 +129,9 @@ def test_register_denoise_and_measure_as_in_python_and_on_the_command_line(run: 
     assert run("Denoise", noisy=src, net=folder / "net") == str(folder / "raw-clean-2.tif")  # applied, not trained; never over the first
     same(folder / "raw-clean.tif", folder / "raw-clean-2.tif")
 
-    assert run("Measure", labels=folder / "cells.tif", image=src) == str(folder / "cells-measures.csv")
-    ask("measure", folder / "cells.tif", folder / "told.csv", "--image", src)
-    table = measure.apply(files.read_labels(folder / "cells.tif"), image=files.read(src),
-                          options=measure.Options(groups=(*measure.Options().groups, "grey", "texture")))
+    assert run("Measure", labels=folder / "cells.tif") == str(folder / "cells-measures.csv")
+    ask("measure", folder / "cells.tif", folder / "told.csv")
+    table = measure.apply(files.read_labels(folder / "cells.tif"))
     tables.write(folder / "table.csv", table)
     same(folder / "cells-measures.csv", folder / "told.csv", folder / "table.csv")
 
@@ -292,6 +291,21 @@ def test_names_are_data(run: Any, tmp_path: Path) -> None:
             assert run("Labels_to_ROI_set", labels=tmp_path / f"{name}.tif") == str(tmp_path / f"{name}-rois.zip")
         assert not marker.exists()
         assert not (Path.cwd() / "marker").exists()
+
+
+def test_an_installed_copy_knows_its_python(run: Any, session: fiji.Session, folder: Path, tmp_path: Path) -> None:
+    from jpype import JClass
+
+    app = tmp_path / "My Fiji é.app"
+    for name in ("ij-1.54p.jar", "imagej-2.17.0.jar", "imagej-legacy-2.0.1.jar"):
+        (app / "jars").mkdir(parents=True, exist_ok=True)
+        (app / "jars" / name).touch()
+    menu.install(app)
+    JClass("ij.Prefs").set("fibsem_ij.python", "")
+    with pytest.raises(FijiError, match="the path of a Python, got none"):
+        run("Components", src=folder / "cells.tif")
+    script = app / "scripts/Plugins/FIBSEM/FIBSEM_Components.groovy"
+    assert session.script(script, src=folder / "cells.tif")["path"] == str(folder / "cells-labels.tif")
 
 
 def test_settings_and_help(run: Any, session: fiji.Session) -> None:
