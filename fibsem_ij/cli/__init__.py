@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, review, segment
+from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, review, segment, worker
 from fibsem_ij.cli.run import recipes, run
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
@@ -31,6 +33,7 @@ app.add_typer(render.app, name="render")
 app.add_typer(networks.app, name="networks")
 app.add_typer(labels.app, name="labels")
 app.add_typer(fiji.app, name="fiji")
+app.command()(worker.worker)
 
 
 @app.command()
@@ -67,10 +70,16 @@ def doctor(
     raise typer.Exit(any(f.ok is False for f in findings))
 
 
-def main() -> None:
-    """The console entry: errors a user can mend become one line."""
+@cache
+def commands() -> Any:
+    """All of them, as Typer makes them: in a tenth of a second, which a worker need not spend again."""
+    return typer.main.get_command(app)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """The console entry, or a command line given as words: errors a user can mend become one line."""
     try:
-        app()
+        commands()(words)
     except KeyboardInterrupt:
         say("fibsem-ij: stopped")
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""fibsem-ij fiji: macros and scripts, run headless in ImageJ or Fiji."""
+"""fibsem-ij fiji: macros and scripts, run headless in ImageJ or Fiji; our own in its menu, and the jobs that they run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, show
+from fibsem_ij.cli.terminal import Home, Json, Progress, progress_lines, show
 
-app = typer.Typer(help="Run macros and scripts in ImageJ or Fiji.", no_args_is_help=True)
+app = typer.Typer(help="Run macros and scripts in ImageJ or Fiji; put ours into its menu.", no_args_is_help=True)
+
+FijiDir = Annotated[Path, typer.Argument(help="The folder of your Fiji: Fiji.app, or Fiji.")]
 
 
 @app.command("macro")
@@ -49,3 +51,87 @@ def fiji_script(
     outputs = fiji.start(home).script(file, **given)
     show({key: value if isinstance(value, (str, int, float, bool)) else str(value) for key, value in outputs.items()}, json_,
            "\n".join(f"{key} = {value}" for key, value in outputs.items()))
+
+
+@app.command("job")
+def fiji_job(
+    name: Annotated[str, typer.Argument(help="One of those that `fibsem-ij fiji jobs` lists.")],
+    keys: Annotated[list[str] | None, typer.Argument(help="key=value for each; a name may hold anything.")] = None,
+    text: Annotated[str, typer.Option(help="More keys in one text, as ImageJ writes options: src=raw.tif out=[a name.tif].")] = "",
+    progress: Progress = "bar",
+    json_: Json = False,
+) -> None:
+    """Do what an entry of our menu in Fiji does: a job of one or more commands. Prints what to open, then done; or the error.
+
+    fibsem-ij fiji job register src=raw.tif out=aligned.tif model=rigid
+    """
+    from fibsem_ij.cli import jobs
+
+    try:
+        given = jobs.read_text(text)
+        for entry in keys or []:
+            key, equals, value = entry.partition("=")
+            if not equals or key in given:
+                raise ValueError(f"expected each key once as key=value, got {entry!r}; see fibsem-ij fiji jobs {name}")
+            given[key] = value
+        with progress_lines(progress) as say:
+            done = jobs.run(name, given, say)
+    except (ValueError, OSError) as error:
+        if not json_:
+            print(f"error\t{' '.join(str(error).split())}", flush=True)  # a macro sees no more than this
+        raise
+    opens = [{"kind": kind, "path": str(path)} for kind, path in done.opens]
+    told = {"job": name, "opens": opens, "commands": done.commands, "told": done.told, "text": done.text}
+    show(told, json_, "\n".join(f"{kind}\t{path}" for kind, path in (*done.opens, ("done", name))))
+
+
+@app.command("jobs")
+def fiji_jobs(
+    name: Annotated[str, typer.Argument(help="One job alone.")] = "",
+    json_: Json = False,
+) -> None:
+    """List the jobs of our menu in Fiji with their keys, which dialogs and macros share.
+
+    fibsem-ij fiji jobs register
+    """
+    from fibsem_ij.cli import jobs
+
+    listed = {each: jobs.JOBS[each].about for each in ([name] if name else jobs.names())}
+    told = {each: {"about": about, "keys": jobs.described(each)} for each, about in listed.items()}
+    lines = []
+    for each, of in told.items():
+        lines += [f"{each}: {of['about']}", *(f"    {key['key']:<16} {key['about']} ({key['default']})" for key in of["keys"])]
+    show(told, json_, "\n".join(lines))
+
+
+@app.command()
+def install(
+    fiji_dir: FijiDir,
+    python: Annotated[Path | None, typer.Option(help="The Python that the scripts shall call; else this one.")] = None,
+    json_: Json = False,
+) -> None:
+    """Put our scripts into Fiji's menu, Plugins > FIBSEM, and our macros into its macros folder. Again: brings them up to date.
+
+    fibsem-ij fiji install /Applications/Fiji.app
+    """
+    import sys
+
+    from fibsem_ij.fiji import menu
+
+    python = python or Path(sys.executable)
+    written = menu.install(fiji_dir, python=python)
+    show({"files": [str(path) for path in written], "python": str(python)}, json_,
+         f"{len(written)} files in {fiji_dir}; start Fiji again and see Plugins > FIBSEM. They call {python}")
+
+
+@app.command()
+def uninstall(fiji_dir: FijiDir, json_: Json = False) -> None:
+    """Take out of a Fiji what `install` wrote, and nothing else.
+
+    fibsem-ij fiji uninstall /Applications/Fiji.app
+    """
+    from fibsem_ij.fiji import menu
+
+    removed, left = menu.uninstall(fiji_dir)
+    kept = f"; left, because somebody changed them: {', '.join(str(path) for path in left)}" if left else ""
+    show({"removed": [str(path) for path in removed], "left": [str(path) for path in left]}, json_, f"{len(removed)} files removed{kept}")

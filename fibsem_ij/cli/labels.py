@@ -9,6 +9,7 @@ import typer
 
 from fibsem_ij.cli import edits
 from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, show, voxel_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Label images and ROI sets, each into the other. No Java needed.", no_args_is_help=True)
 app.add_typer(edits.app, name="edit")
@@ -39,6 +40,7 @@ def labels_from_rois(
     rois: Annotated[Path, typer.Argument(help="ROI set: .zip or .roi.")],
     out: Annotated[Path, typer.Argument(help="Label image to write.")],
     like: Annotated[Path, typer.Option(help="An image of the same stack: lends shape, voxel size and slice names.")],
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Draw a ROI set as a label image.
@@ -53,8 +55,9 @@ def labels_from_rois(
     frame = files.read(like)
     drawn = roi_set.read(rois)
     dtype = np.uint16 if max(roi_set.ids(drawn), default=0) < 2**16 else np.uint32
-    with files.create(out, shape=frame.shape, dtype=dtype, voxel_nm=frame.voxel_nm, names=frame.names, labels=True) as sink:
-        roi_set.from_rois(drawn, shape=frame.shape, dtype=dtype, out=sink)
+    with (files.create(out, shape=frame.shape, dtype=dtype, voxel_nm=frame.voxel_nm, names=frame.names, labels=True) as sink,
+          progress_to(progress, "from-rois") as step):
+        roi_set.from_rois(drawn, shape=frame.shape, dtype=dtype, out=Followed(sink, step))
     show({"rois": len(drawn), "slices": len(frame), "path": str(out)}, json_, f"{len(drawn)} ROIs in {len(frame)} slices of {out}")
 
 
@@ -63,6 +66,7 @@ def labels_to_imagej(
     labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     out: Annotated[Path, typer.Argument(help="ImageJ stack to write: .tif.")],
     voxel_nm: VoxelNm = "",
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Write a label image as ImageJ opens it: coloured, calibrated, slices named.
@@ -74,5 +78,9 @@ def labels_to_imagej(
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"expected a name that ends in .tif, got {out}; ImageJ opens TIFF stacks")
     src = files.read_labels(labels, voxel_nm=voxel_of(voxel_nm))
-    files.write(out, src)
+    with (files.create(out, shape=src.shape, dtype=src.dtype, voxel_nm=src.voxel_nm, names=src.names, labels=True,
+                       classes=src.classes) as sink, progress_to(progress, "to-imagej") as step):
+        followed = Followed(sink, step)
+        for z in range(len(src)):
+            followed[z] = src[z]
     show({"slices": len(src), "path": str(out)}, json_, f"{len(src)} slices in {out}")

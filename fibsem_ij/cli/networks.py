@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +13,19 @@ from fibsem_ij.cli.terminal import Json, show
 app = typer.Typer(help="Trained networks: what one is, and as a package for other tools.", no_args_is_help=True)
 
 Net = Annotated[Path, typer.Argument(help="Network folder, as fit wrote it.")]
+
+
+def opened(net: Path) -> list[Any]:
+    """The networks of a folder; a process that stays alive reads them again only when their files are others."""
+    found = sorted(path for path in net.rglob("*") if path.is_file())
+    return _read(net.resolve(), tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in found))
+
+
+@lru_cache(maxsize=1)
+def _read(net: Path, files: tuple[tuple[str, int, int], ...]) -> list[Any]:
+    from fibsem_ij.files import networks
+
+    return networks.read_all(net)
 
 
 @app.command("show")

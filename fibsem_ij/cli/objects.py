@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
 
@@ -80,6 +81,7 @@ def components(
     largest: Annotated[int | None, typer.Option(help="Keep so many.")] = None,
     split_px: Annotated[float | None, typer.Option(help="Cut pieces at necks narrower by this in radius.")] = None,
     voxel_nm: VoxelNm = "",
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Number the pieces that hang together, in a stack of any size.
@@ -98,8 +100,8 @@ def components(
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
     stack, counted = files.read(src, voxel_nm=voxel_of(voxel_nm)), list[int]()
-    with verbs.labels(out, stack) as sink:
-        fill(stack, sink, options=options, count=counted.append)
+    with verbs.labels(out, stack) as sink, progress_to(progress, "components") as step:
+        fill(stack, Followed(sink, step, times=2), options=options, count=counted.append)
     show({"objects": counted[0], "path": str(out)}, json_, f"{counted[0]} objects in {out}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, slices_of, voxel_of, workers_of
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
@@ -50,7 +50,7 @@ def fit(
     from fibsem_ij.verbs.register import with_aligner
 
     options = register.Options(model=model, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
-                               keep_trend=keep_trend, canvas=canvas, bad=_slices(bad),
+                               keep_trend=keep_trend, canvas=canvas, bad=slices_of(bad, "--bad"),
                                anchors=door.read_anchors(anchors) if anchors else {})
     options = replace(with_aligner(options, aligner, home=home), device=device)
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
@@ -204,10 +204,3 @@ def from_fiji(
     fitted = fiji_transforms.read(folder, canvas=stack.shape[1:], names=stack.names, voxel_nm=stack.voxel_nm)
     door.write(transforms, fitted)
     show({"slices": len(fitted), "path": str(transforms)}, json_, f"{len(fitted)} slices in {transforms}")
-
-
-def _slices(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise ValueError(f"expected --bad as slice numbers from 0, got {text!r}; write for instance 3,17") from None

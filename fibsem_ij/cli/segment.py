@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fibsem_ij.cli.segment_scores import score
-from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show
+from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show, slices_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Classes from a few drawn slices: train, apply, score; which slices to draw.", no_args_is_help=True)
 app.command()(score)
@@ -93,6 +94,7 @@ def apply(
     net: Annotated[Path, typer.Argument(help="Network folder.")],
     out: Annotated[Path, typer.Argument(help="Class image to write; it carries the names of the classes.")],
     probabilities: Annotated[Path | None, typer.Option(help="Keep the probabilities too, a .zarr with a channel for each class.")] = None,
+    slices: Annotated[str, typer.Option(help="These slices alone, from 0: 5,9.")] = "",
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
@@ -109,18 +111,20 @@ def apply(
     fibsem-ij segment apply aligned.zarr net/ classes.tif --probabilities probabilities.zarr
     """
     from fibsem_ij import files, segment
-    from fibsem_ij.files import networks
+    from fibsem_ij.cli import networks
     from fibsem_ij.files import probabilities as stores
     from fibsem_ij.verbs import segment as verbs
 
-    stack, trained = files.read(src), networks.read_all(net)
+    stack, trained = files.read(src), networks.opened(net)
     names = segment.classes(trained)
     way = _way(names, how, threshold, priority, {} if crumbs else segment.least_drawn(trained), least_voxels)
-    with verbs.class_image(out, stack, names) as sink, _kept(probabilities, out) as kept:
+    chosen = sorted({*slices_of(slices, "--slices", len(stack))}) or list(range(len(stack)))
+    shape = (len(chosen), *stack.shape[1:])
+    with verbs.class_image(out, stack, names, slices=chosen) as sink, _kept(probabilities, out) as kept:
         with progress_to(progress, "segment apply") as step:
-            verbs.apply(stack, trained, kept, tile=tile, flips=flips, device=device, progress=step)
+            verbs.apply(stack, trained, kept, slices=chosen, tile=tile, flips=flips, device=device, progress=step)
         segment.labels(stores.read(kept), sink, ids=names, **way)
-    show({"shape": list(stack.shape), "classes": names, "path": str(out)}, json_, f"{len(stack)} slices in {out}: {_named(names)}")
+    show({"shape": list(shape), "classes": names, "path": str(out)}, json_, f"{len(chosen)} slices in {out}: {_named(names)}")
 
 
 @app.command()
@@ -132,6 +136,7 @@ def label(
     priority: Priority = None,
     crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
+    progress: Progress = "bar",
     json_: Json = False,
 ) -> None:
     """Make the class image from kept probabilities again, another way.
@@ -144,8 +149,8 @@ def label(
 
     store = stores.read(probabilities)
     way = _way(store.names, how, threshold, priority, {} if crumbs else store.least_px, least_voxels)
-    with verbs.class_image(out, store[0], store.names) as sink:
-        segment.labels(store, sink, ids=store.names, **way)
+    with verbs.class_image(out, store[0], store.names) as sink, progress_to(progress, "label") as step:
+        segment.labels(store, Followed(sink, step), ids=store.names, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,17 @@ def voxel_of(text: str) -> tuple[float, float, float] | None:
         raise ValueError(f"expected --voxel-nm as three numbers z,y,x, got {text!r}; write for instance 4,4,4") from None
 
 
+def slices_of(text: str, option: str, depth: int | None = None) -> tuple[int, ...]:
+    """3,17 -> (3, 17), within a stack of that depth."""
+    try:
+        found = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"expected {option} as slice numbers from 0, got {text!r}; write for instance 3,17") from None
+    if depth is not None and found and not 0 <= min(found) <= max(found) < depth:
+        raise ValueError(f"expected {option} within 0..{depth - 1}, got {text}; count from 0")
+    return found
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -47,16 +58,41 @@ def show(result: dict[str, Any], as_json: bool, text: str) -> None:
 
 
 @contextlib.contextmanager
+def progress_lines(mode: str) -> Iterator[Callable[[str], None]]:
+    """Where the lines go that a command inside this process says for machines: on as they are, or into bars; warnings always on."""
+    stderr = sys.stderr  # NB: while that command runs, sys.stderr is what catches its lines
+    with contextlib.ExitStack() as open_:
+        bar = open_.enter_context(_bars(stderr)) if mode == "bar" and stderr.isatty() else None
+        tasks: dict[str, Any] = {}
+
+        def tell(line: str) -> None:
+            told = json.loads(line) if line.startswith("{") else None
+            if told is None or mode == "json":
+                print(line, file=stderr, flush=True)
+            elif bar:
+                stage = str(told["stage"])
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=None)
+                bar.update(tasks[stage], completed=told["done"], total=told["total"])
+
+        yield tell
+
+
+@contextlib.contextmanager
 def progress_to(mode: str, what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A callback (done, total) that draws a bar, prints JSON lines, or None."""
     if mode == "json":
         yield lambda done, total: print(json.dumps({"stage": what, "done": done, "total": total}), file=sys.stderr, flush=True)
     elif mode == "bar" and sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress as Bar
-
-        with Bar(console=Console(stderr=True), transient=True) as bar:
+        with _bars(sys.stderr) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
         yield None
+
+
+def _bars(stream: IO[str]) -> Any:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    return Bar(console=Console(file=stream), transient=True)

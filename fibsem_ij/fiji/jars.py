@@ -4,7 +4,7 @@ They land in the local Maven repository (`M2_REPO`, else ~/.m2/repository), wher
 cache needs no network. A jar appears under its name only when it is whole and its checksum is right.
 
 Why not `scyjava.config.endpoints` (jgo)? Measured with jgo 3.2: it asks raw.githubusercontent.com for a JDK's `jar` tool
-although none is needed, fetches 44 jars where 9 do, keeps the torso of an interrupted download for good, and two
+although none is needed, fetches 44 jars where 10 do, keeps the torso of an interrupted download for good, and two
 processes that start at the same time trip over each other.
 """
 
@@ -51,6 +51,7 @@ JARS = (
     Jar("org.scijava", "parsington", "3.1.0", "7943c91a1e62918ea47d0a08f6b5989a8b388e019216441002236528f769c72a"),
     Jar("org.apache.groovy", "groovy", "4.0.27", "c9103813240be47a6c48bcdda7c5ed2e5fc9ecba3251c6ab8122258230a97f9d"),
     Jar("org.apache.groovy", "groovy-jsr223", "4.0.27", "4aef825b72b4242f806987e9d1a5f4da721446413fefe2470624ff815dcaf465"),
+    Jar("org.apache.groovy", "groovy-json", "4.0.27", "a614690bb526370d4b80ced80e9ecfc9afd59acffed8f72d62f36478978dbd14"),
     Jar("org.python", "jython-standalone", "2.7.4", "1fba1769effcc8b19f5e10436bc8274a158ce988559f257927c24c73bb137f3c"),
 )
 

@@ -87,18 +87,23 @@ def _format(path: Path, *, writing: bool = False) -> Any:
         return import_module("fibsem_ij.files.zarr")
     if writing and path.name.lower().endswith((".ome.tif", ".ome.tiff")):
         raise ValueError(f"expected a format to write, got {path.name}: OME-TIFF is only read; name it .tif (ImageJ) or .zarr (OME-Zarr)")
-    if not path.is_dir() and path.suffix.lower() in _FORMATS and not _is_glob(path):
+    glob = _is_glob(path, "*?" if writing else "*?[")  # a bracket in a name to write is a bracket
+    if not path.is_dir() and path.suffix.lower() in _FORMATS and not glob:
         return import_module(f"fibsem_ij.files.{_FORMATS[path.suffix.lower()]}")
-    if path.is_dir() or not path.suffix or _is_glob(path):
-        if writing and _is_glob(path):
+    if path.is_dir() or not path.suffix or glob:
+        if writing and glob:
             raise ValueError(f"expected a name to write, got the pattern {path}; name a folder")
         return import_module("fibsem_ij.files.folder")
     known = ", ".join(_FORMATS)
     raise ValueError(f"{path}: expected a stack ({known}, a folder or a glob of slices), got {path.suffix!r}; convert it in Fiji")
 
 
-def _is_glob(path: Path) -> bool:
-    return any(c in str(path) for c in "*?[") and not path.exists()
+def _is_glob(path: Path, wild: str = "*?[") -> bool:
+    """NB: a bracket in the name of a folder that is there is a bracket."""
+    if path.exists() or not any(c in str(path) for c in wild):
+        return False
+    there = next((folder for folder in path.parents if folder.exists()), Path())
+    return any(c in str(path.relative_to(there)) for c in wild)
 
 
 def _existing(path: Path) -> Path:

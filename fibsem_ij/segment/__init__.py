@@ -62,15 +62,18 @@ def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
     return {str(name): int(px) for network in networks for name, px in network.record.get("least_px", {}).items()}
 
 
-def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, tile: int = 512, flips: bool | None = None,
-          device: str = "auto", done: Collection[int] = (), progress: Callable[[int, int], None] | None = None) -> Any:
-    """The probabilities (c, z, y, x), slice by slice. `flips`: the mean over mirrored tiles, better in four times the time; None: as the
-    networks' preset has it. `done`: slices that `out` has already."""
+def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, slices: Sequence[int] | None = None,
+          tile: int = 512, flips: bool | None = None, device: str = "auto", done: Collection[int] = (),
+          progress: Callable[[int, int], None] | None = None) -> Any:
+    """The probabilities (c, z, y, x), slice by slice; with `slices` of those alone, in growing order, which see their neighbours all the
+    same. `flips`: the mean over mirrored tiles, better in four times the time; None: as the networks' preset has it. `done`: slices that
+    `out` has already, counted as in `out`."""
     from fibsem_ij.segment.applying import apply_networks, classes_of
 
+    wanted = range(src.shape[0]) if slices is None else slices
     if out is None:
-        out = np.empty((len(classes_of(networks)), *src.shape), np.uint8)
-    apply_networks(src, networks, out, tile=tile, flips=flips, device=device, done=done, progress=progress)
+        out = np.empty((len(classes_of(networks)), len(wanted), *src.shape[1:]), np.uint8)
+    apply_networks(src, networks, out, slices=wanted, tile=tile, flips=flips, device=device, done=done, progress=progress)
     return out
 
 

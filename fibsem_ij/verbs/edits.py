@@ -13,17 +13,18 @@ from typing import Any
 from fibsem_ij import files
 from fibsem_ij.files import edit_log
 from fibsem_ij.objects import edits
+from fibsem_ij.verbs.followed import Followed
 from fibsem_ij.volume import Labels
 
 
 def edit(path: Path, do: str, change_of: Callable[[Labels], edits.Change], *, undoes: int | None = None,
-         entries: list[dict[str, Any]] | None = None) -> int:
+         entries: list[dict[str, Any]] | None = None, progress: Callable[[int, int], None] | None = None) -> int:
     """Change the label stack at `path`; how many voxels changed. `entries`: its settled log, where it was read already."""
     entries = settled(path) if entries is None else entries
     src = files.read_labels(path)
     with files.create(path, shape=src.shape, dtype=src.dtype, voxel_nm=src.voxel_nm, names=src.names, labels=True,
                       classes=src.classes) as out:
-        runs = edits.apply(src, out, change_of(src))
+        runs = edits.apply(src, Followed(out, progress), change_of(src))
         if not len(runs):
             raise ValueError(f"expected {do!r} to change something, it does not; look at the numbers in {path}")
         edit_log.append(path, do, runs, after=entries, undoes=undoes)

@@ -31,16 +31,19 @@ def fit(stack: Volume, layer: Drawn, net: Path, *, options: segment.Options, enc
     return trained
 
 
-def apply(stack: Volume, trained: Sequence[Network], out: Path, *, tile: int, flips: bool | None, device: str = "auto",
-          progress: Progress | None = None, resume: str = "") -> None:
-    """Write the probabilities, a channel for each class."""
-    with stores.create(out, names=segment.classes(trained), shape=stack.shape, voxel_nm=stack.voxel_nm, slice_names=stack.names,
-                       least_px=segment.least_drawn(trained), resume=resume) as filled:
-        segment.apply(stack, trained, filled, tile=tile, flips=flips, device=device, done=filled.done, progress=progress)
+def apply(stack: Volume, trained: Sequence[Network], out: Path, *, slices: Sequence[int] | None = None, tile: int, flips: bool | None,
+          device: str = "auto", progress: Progress | None = None, resume: str = "") -> None:
+    """Write the probabilities, a channel for each class; with `slices` of those alone."""
+    chosen = range(len(stack)) if slices is None else slices
+    with stores.create(out, names=segment.classes(trained), shape=(len(chosen), *stack.shape[1:]), voxel_nm=stack.voxel_nm,
+                       slice_names=[stack.names[z] for z in chosen], least_px=segment.least_drawn(trained), resume=resume) as filled:
+        segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, done=filled.done, progress=progress)
 
 
-def class_image(out: Path, like: Any, names: Mapping[int, str]) -> AbstractContextManager[Any]:
-    return files.create(out, shape=like.shape, dtype="uint8", voxel_nm=like.voxel_nm, names=like.names, labels=True, classes=names)
+def class_image(out: Path, like: Any, names: Mapping[int, str], *, slices: Sequence[int] | None = None) -> AbstractContextManager[Any]:
+    chosen = range(like.shape[0]) if slices is None else slices
+    return files.create(out, shape=(len(chosen), *like.shape[1:]), dtype="uint8", voxel_nm=like.voxel_nm,
+                        names=[like.names[z] for z in chosen], labels=True, classes=names)
 
 
 def starts(options: segment.Options, encoder: Path | None, start: Path | None) -> Callable[[Any], None] | None:

@@ -1,0 +1,11 @@
+// Write one ROI for each object and slice, into the ROI manager: fibsem-ij labels to-rois.
+#@ File (label="Labels", description="File or folder; left out, it is the image in front", style="both", required=false, persist=false) labels
+#@ File (label="ROI set", description="A .zip to write. Left out, it lies beside the stack, named ...-rois.zip", style="save", required=false, persist=false) rois
+#@output String path
+
+def loader = new GroovyClassLoader(getClass().classLoader)
+loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
+def fibsem = loader.loadClass('Fibsem').newInstance(this)
+def sources = loader.loadClass('Sources')
+
+path = fibsem.job('to-rois') { [labels: sources.stack(labels)] }

@@ -1,0 +1,13 @@
+// Choose the Python that does the work, and hear from it what works here: fibsem-ij doctor.
+#@ File (label="Python", description="Its executable, or the folder of its environment (.venv, miniforge3/envs/...); left out, it is the one in use", style="both", required=false, persist=false) python
+#@output String path
+#@output String report
+
+def loader = new GroovyClassLoader(getClass().classLoader)
+loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
+def fibsem = loader.loadClass('Fibsem').newInstance(this)
+
+def settings = loader.loadClass('Settings')
+
+path = fibsem.guarded { settings.choose(python) }
+report = path ? fibsem.guarded { settings.doctor(path) } : null
