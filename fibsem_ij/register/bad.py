@@ -78,7 +78,9 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
     table = np.array([(v.contrast, v.detail, v.saturated, v.change) for v in looks])
     table[0, 3] = table[1, 3]  # the first slice has none before it
     sharp = np.array([v.sharpness for v in looks])
-    dull = np.stack([_low(ratios, limits.sharpness, limits.sharpness_scatter) for ratios in (sharp / _usual(sharp)).T]).any(0)
+    usual_sharp = _usual(sharp)
+    ratios = sharp / np.where(usual_sharp > 0, usual_sharp, np.nan)  # (slices, 2)
+    down, across = (_low(of, limits.sharpness, limits.sharpness_scatter) for of in ratios.T)
     found = {}
     for z, (contrast, detail, saturated, change) in enumerate(table):
         near = [k for k in range(max(0, z - _NEAR), min(len(table), z + _NEAR + 1)) if k != z]
@@ -93,7 +95,7 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
             found[z] = "half blank or saturated"
         elif z and change <= limits.same * usual[3]:
             found[z] = "duplicated"
-        elif detail <= limits.detail * usual[1] * min(1.0, contrast / max(usual[0], 1e-9)) or dull[z]:  # a dim slice is not a dull one
+        elif down[z] or across[z] or detail * max(usual[0], contrast) <= limits.detail * usual[1] * contrast:  # dim is not dull
             found[z] = "defocused"
     return found
 
