@@ -26,6 +26,7 @@ import numpy as np
 import registration_bad as spoilt
 import registration_cost as cost
 from registration_fits import NO_PEER, Row, StackReg, compared, ours, pair_of_theirs, peers, phantom, walls
+from sections import tell
 
 from fibsem_ij import fiji
 from fibsem_ij.phantom import REGIMES
@@ -152,14 +153,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="a folder of slices named by their z")
     parser.add_argument("--fiji", type=Path, help="a Fiji.app with BIG-EPFL's TurboReg")
     args = parser.parse_args()
-    every = sections(args)
-    wanted = [name for name in args.sections.split(",") if name] or list(every)
-    if unknown := set(wanted) - set(every):
-        parser.error(f"expected sections of {', '.join(every)}, got {', '.join(sorted(unknown))}; real and floor need --real FOLDER")
-    print("| what | who | asked | measured |\n|---|---|---|---|")
-    for name in wanted:
-        for row in every[name]:
-            print("| " + " | ".join(row) + " |", flush=True)
+    tell(parser, sections(args), args.sections, columns=("what", "who", "asked", "measured"), note="; real and floor need --real FOLDER")
 
 
 if __name__ == "__main__":

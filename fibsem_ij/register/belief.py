@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from fibsem_ij.register.models import Matrix
-from fibsem_ij.register.sums import compiled
+from fibsem_ij.register.sums import summing
 
 _LARGEST_GAIN = 4.0
 
@@ -25,22 +25,23 @@ def relight(light: Matrix, told: Matrix, trust: Matrix, of_light: Matrix, lift: 
     `told` and `trust` are of `sums.weighed`, `of_light` and `lift` of the fixed level.
     """
     shift = np.empty_like(light)
-    compiled(_relight)(light, told, trust, of_light, lift, shift)
+    _relight(light, told, trust, of_light, lift, shift)
     return shift
 
 
 def believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, Matrix]:
     """Normal equations of each tile's own shift, (tiles, 2, 2) and (tiles, 2) -> the same as far as they are to be believed."""
     steps, trace = np.empty(len(squares)), np.empty(len(squares))
-    compiled(_steps)(squares, products, noise, steps, trace)
+    _steps(squares, products, noise, steps, trace)
     order = np.argsort(steps)
     half = int(np.searchsorted(np.cumsum(trace[order]), trace.sum() / 2))
     own = steps[order[min(half, len(order) - 1)]] / 2
     kept = np.empty_like(squares), np.empty_like(products)
-    compiled(_believed)(squares, products, noise, own, *kept)
+    _believed(squares, products, noise, own, *kept)
     return kept
 
 
+@summing
 def _relight(light: Matrix, told: Matrix, trust: Matrix, of_light: Matrix, lift: Matrix, shift: Matrix) -> None:
     for t in range(len(light)):
         grey, one = told[t, 3], told[t, 4]
@@ -51,6 +52,7 @@ def _relight(light: Matrix, told: Matrix, trust: Matrix, of_light: Matrix, lift:
             shift[t, k] = light[t, 0] * (told[t, 1 + k] - grey * lift[t, 0, k] - one * lift[t, 1, k])
 
 
+@summing
 def _steps(squares: Matrix, products: Matrix, noise: float, steps: Matrix, trace: Matrix) -> None:
     """The square of the step that each tile still asks for, and the trace of its squares."""
     for t in range(len(squares)):
@@ -60,6 +62,7 @@ def _steps(squares: Matrix, products: Matrix, noise: float, steps: Matrix, trace
         steps[t] = ((yy * x - xy * y) ** 2 + (xx * y - xy * x) ** 2) / size**2
 
 
+@summing
 def _believed(squares: Matrix, products: Matrix, noise: float, own: float, kept_squares: Matrix, kept_products: Matrix) -> None:
     for t in range(len(squares)):
         xx, xy, yy, x, y = squares[t, 0, 0], squares[t, 0, 1], squares[t, 1, 1], products[t, 0], products[t, 1]

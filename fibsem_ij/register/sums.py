@@ -9,11 +9,12 @@ fast; sums may be taken in any order (`reassoc`), which is always the same one o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fibsem_ij.arrays.compiled import Compiled
 
 Float = npt.NDArray[np.float32]
 Grid = tuple[int, int]
@@ -22,10 +23,15 @@ SENTINEL = -1e4  # what a level holds where there is no picture; far outside of 
 _SEEN = np.float32(SENTINEL / 10)  # grey above it is picture
 
 
+def summing(function: Callable[..., Any]) -> Compiled:
+    """NB: in Python's way of errors each division is a branch, and no loop that divides would run on whole registers."""
+    return Compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+
+
 def products(gx: Float, gy: Float, grey: Float, grid: Grid) -> Float:
     """All products of two of gx, gy, grey and 1, summed where there is picture: (tiles, 4, 4)."""
     sums = np.empty((grid[0] * grid[1], 4, 4), np.float32)
-    compiled(_products)(gx, gy, grey, *grid, sums)
+    _products(gx, gy, grey, *grid, sums)
     return sums
 
 
@@ -34,25 +40,18 @@ def middle(image: Float, grey: Float, light: Float, grid: Grid, *, each: int) ->
     size = (grey.shape[0] // grid[0]) * (grey.shape[1] // grid[1])
     step = size // each | 1
     some = np.empty(len(light) * -(-size // step), np.float32)
-    seen = compiled(_sizes)(image, grey, light, *grid, step, some)
+    seen = _sizes(image, grey, light, *grid, step, some)
     return float(np.partition(some, seen // 2)[seen // 2]) if seen else 0.0
 
 
 def weighed(image: Float, gx: Float, gy: Float, grey: Float, light: Float, grid: Grid, *, size: float) -> Float:
     """Of each tile: the sum of the weights size / (size + residual ** 2), and of weight x residual x gx, gy, grey, 1: (tiles, 5)."""
     sums = np.empty((len(light), 5), np.float32)
-    compiled(_weighed)(image, gx, gy, grey, light, *grid, np.float32(size), sums)
+    _weighed(image, gx, gy, grey, light, *grid, np.float32(size), sums)
     return sums
 
 
-@cache
-def compiled(function: Callable[..., Any]) -> Any:
-    import numba
-
-    # NB: in Python's way of errors each division is a branch, and no loop that divides would run on whole registers.
-    return numba.njit(function, nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-
-
+@summing
 def _products(gx: Float, gy: Float, grey: Float, rows: int, cols: int, sums: Float) -> None:
     height, width = grey.shape[0] // rows, grey.shape[1] // cols
     for t in range(rows * cols):
@@ -79,6 +78,7 @@ def _products(gx: Float, gy: Float, grey: Float, rows: int, cols: int, sums: Flo
                 sums[t, j, k] = line[k]
 
 
+@summing
 def _sizes(image: Float, grey: Float, light: Float, rows: int, cols: int, step: int, some: Float) -> int:
     """Fills `some`, and says how many are of pixels that both show; the others are infinite, the last when sorted."""
     height, width = grey.shape[0] // rows, grey.shape[1] // cols
@@ -95,6 +95,7 @@ def _sizes(image: Float, grey: Float, light: Float, rows: int, cols: int, step: 
     return seen
 
 
+@summing
 def _weighed(image: Float, gx: Float, gy: Float, grey: Float, light: Float, rows: int, cols: int, size: np.float32, sums: Float) -> None:
     height, width = grey.shape[0] // rows, grey.shape[1] // cols
     for t in range(rows * cols):
