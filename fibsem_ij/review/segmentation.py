@@ -62,8 +62,8 @@ def _of_classes(classes: Pixels, z: int) -> Look:
 
 
 def disagreement(a: Pixels, b: Pixels) -> float:
-    there = (a > 0) | (b > 0)
-    return float(np.count_nonzero(a != b) / max(np.count_nonzero(there), 1))
+    there = int(np.count_nonzero((a > 0) | (b > 0)))
+    return int(np.count_nonzero(a != b)) / max(there, 1)
 
 
 class _Across:
