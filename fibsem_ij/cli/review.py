@@ -72,8 +72,7 @@ def open_(
     paths = {name: str(place.review / name) for name in opened.written}
     asked = [position for position in opened.positions if position.told]
     text = [f"{len(opened.positions)} slices in {place.review}, {len(asked)} of them to look at; correct them in ImageJ or Fiji, save, "
-            "then "
-            f"fibsem-ij review collect {workspace}"]
+            f"then fibsem-ij review collect {workspace}"]
     show({"positions": [asdict(position) for position in opened.positions], "files": paths, "rois": opened.rois, "kept": kept}, json_,
          "\n".join(text + [f"kept what you did in {', '.join(kept)}"] * bool(kept)))
 

@@ -161,8 +161,7 @@ def _header(path: Path) -> tuple[dict[str, str], dict[str, str], int]:
     end = re.search(rb"\r?\n\r?\n", head)
     if not end:
         raise ValueError(f"{path}: expected an empty line behind the header within {_HEADER_BYTES} bytes, got none; a header with its "
-                         "pixels in another "
-                         "file (.nhdr) is not read: save it as one .nrrd")
+                         "pixels in another file (.nhdr) is not read: save it as one .nrrd")
     fields: dict[str, str] = {}
     pairs: dict[str, str] = {}
     for line in head[:end.start()].decode("utf-8", "replace").splitlines()[1:]:
@@ -186,8 +185,7 @@ def _shape(fields: Mapping[str, str], path: Path) -> tuple[int, int, int]:
     sizes = fields.get("sizes", "").split()
     if not all(n.isdecimal() and 0 < len(n) < 10 for n in sizes) or fields.get("dimension") != str(len(sizes)) or len(sizes) not in (2, 3):
         raise ValueError(f"{path}: expected sizes of a stack, x y z, got {' '.join(sizes) or 'none'} of dimension "
-                         f"{fields.get('dimension')}; save one channel, "
-                         "or one layer of segments, as a stack of its own")
+                         f"{fields.get('dimension')}; save one channel, or one layer of segments, as a stack of its own")
     kinds = {kind.lower() for kind in fields.get("kinds", "").split()} - {"domain", "space", "???", "none"}
     if kinds:
         raise ValueError(f"{path}: expected axes in space, got {', '.join(sorted(kinds))}; save one channel as a stack of its own")

@@ -145,6 +145,13 @@ def _imagej(tif: TiffFile, pages: list[TiffPage], path: Path) -> _Told:
     return _Told(count, _imagej_voxel(said, pages[0], count), names, checked_record(record, str(path)))
 
 
+def slice_labels(path: Path) -> list[str]:
+    """What ImageJ calls the slices, also where several have one label, which are no names then."""
+    with opened(path) as (tif, _):
+        said = (tif.imagej_metadata or {}).get("Labels", [])
+    return [said] if isinstance(said, str) else [str(label) for label in said]
+
+
 def _imagej_voxel(said: Mapping[str, Any], page: TiffPage, count: int) -> tuple[float, float, float] | None:
     units = [nanometres(str(said.get(key, said.get("unit", "")))) for key in ("zunit", "yunit", "unit")]
     steps = [page.tags.valueof(tag) for tag in (283, 282)]  # YResolution, XResolution: pixels a unit

@@ -124,8 +124,7 @@ def _as_drawn(layer: Layer, slices: Mapping[int, Pixels], like: Volume) -> tuple
         raise ValueError(f"{layer.drawn}: expected slices called NAME.tif to add corrected ones to, got others; convert them to .tif")
     if largest > np.iinfo(known.dtype).max:
         raise ValueError(f"{layer.drawn}: expected numbers that {known.dtype} holds like the other slices, got {largest}; convert its "
-                         "slices to "
-                         "16 bit in Fiji, or renumber")
+                         "slices to 16 bit in Fiji, or renumber")
     return known.dtype, known.voxel_nm
 
 

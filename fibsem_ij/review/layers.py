@@ -98,8 +98,7 @@ def begun(layer: Layer, like: Volume) -> dict[int, Pixels]:
     numbers = {name: i for i, name in layer.classes.items()}
     if unknown := [name for name in drawn.names.values() if name not in numbers]:
         raise ValueError(f"{file}: expected classes {', '.join(numbers)} to add a corrected slice to, got {unknown[0]}; make it a folder "
-                         "of label slices "
-                         "with a names.json")
+                         "of label slices with a names.json")
     table = np.zeros(256, np.uint8)
     for i, name in drawn.names.items():
         table[i] = numbers[name]

@@ -114,8 +114,7 @@ def _nothing_lost(workspace: Workspace, *, anew: bool) -> None:
         return
     if changed := record.read(folder).changed(folder):
         raise ValueError(f"expected all corrections in {folder} to be collected, got changes in {', '.join(changed)}; run review collect "
-                         "first, "
-                         "or say --anew to give them up")
+                         "first, or say --anew to give them up")
 
 
 def _painted(path: Path, layer: Layer, places: Sequence[Position], stack: Volume) -> list[str]:

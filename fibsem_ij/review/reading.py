@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from fibsem_ij import files
 from fibsem_ij.files import drawn as drawn_layers
-from fibsem_ij.files import rois, tables
+from fibsem_ij.files import rois, tables, tiff
 from fibsem_ij.review import opened as record
 from fibsem_ij.review.layers import Layer
 from fibsem_ij.review.opened import NUDGES, ROIS, STACK, Opened
@@ -58,8 +58,8 @@ def corrections(folder: Path, opened: Opened, there: Mapping[str, Layer]) -> Cor
         if f"{name}.tif" in changed:
             _read_painted(folder / f"{name}.tif", opened, there[name], found)
     if STACK in changed:
-        names = files.read(folder / STACK).names
-        found.good |= {place.z for place, name in zip(opened.positions, names, strict=False) if _GOOD.match(name)}
+        labels = tiff.slice_labels(folder / STACK)
+        found.good |= {place.z for place, label in zip(opened.positions, labels, strict=False) if _GOOD.match(label)}
     if NUDGES in changed:
         _read_nudges(folder / NUDGES, opened, found)
     if both := found.nudges.keys() & found.pairs.keys():
@@ -79,8 +79,8 @@ def _check_sources(folder: Path, opened: Opened, there: Mapping[str, Layer], cha
                  if record.of_slice(there[name][place.z]) != known]
         if stale:
             raise ValueError(f"expected {there[name].path} as review open saw it, slice {stale[0]} has changed since; the corrections in "
-                             f"{folder} "
-                             "belong to the older one: move their files away, open again with --anew, and correct what is still wrong")
+                             f"{folder} belong to the older one: move their files away, open again with --anew, and correct what is still "
+                             "wrong")
 
 
 def _read_rois(path: Path, opened: Opened, layer: Layer | None, found: Corrections) -> None:
@@ -100,8 +100,7 @@ def _read_rois(path: Path, opened: Opened, layer: Layer | None, found: Correctio
             by_place.setdefault(place, []).append(roi)
     if by_place and layer is None:
         raise ValueError(f"{path}: expected points called src and dst, got the ROI {next(iter(by_place.values()))[0].name!r}; there are "
-                         "no outlines to "
-                         "correct here: paint the label image, or take it out")
+                         "no outlines to correct here: paint the label image, or take it out")
     if by_place and layer:
         _read_outlines(path, opened, layer, by_place, found)
     for z in {z for z, _ in points}:
@@ -115,8 +114,7 @@ def _read_outlines(path: Path, opened: Opened, layer: Layer, by_place: Mapping[i
     emptied = [place.name for n, place in enumerate(opened.positions) if n not in by_place and layer[place.z].any()]
     if emptied:
         raise ValueError(f"{path}: expected outlines in every slice that had some, got none in {', '.join(emptied[:3])}; save all ROIs, "
-                         "with none "
-                         f"selected (a slice that shall be empty is emptied in {layer.name}.tif)")
+                         f"with none selected (a slice that shall be empty is emptied in {layer.name}.tif)")
     numbers = _numbers(path, layer, by_place)
     for n, drawn in by_place.items():
         z = opened.positions[n].z
@@ -168,8 +166,7 @@ def _correct(found: Corrections, layer: Layer, z: int, now: Pixels, file: str) -
     if z in slices and not np.array_equal(slices[z], now):
         others = ", ".join(sorted(found.sources[layer.name]))
         raise ValueError(f"expected slice {layer.src.names[z]} corrected in one place, got it in {others} and in {file}, each in its own "
-                         "way; "
-                         "keep one of the files as review open wrote it")
+                         "way; keep one of the files as review open wrote it")
     slices[z] = now
     found.sources.setdefault(layer.name, set()).add(file)
 

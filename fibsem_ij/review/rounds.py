@@ -23,11 +23,13 @@ Table = dict[str, Any]
 
 
 def append(path: Path, *, drawn: int, slices: int, score: float) -> Table:
-    """One more round; the table with it."""
+    """One more round, unless it is the last one once more, as after a run that was killed just behind it; the table."""
     if not 0 < drawn <= slices:
         raise ValueError(f"expected 1 to {slices} drawn slices of a stack of {slices}, got {drawn}")
     before = read(path) if Path(path).exists() else {name: np.array([], np.int64) for name in COLUMNS}
     row = {"round": len(before["round"]) + 1, "drawn": drawn, "slices": slices, "score": score}
+    if len(before["round"]) and all(before[name][-1] == row[name] for name in COLUMNS[1:]):
+        return before
     table = {name: np.append(before[name], row[name]) for name in COLUMNS}
     table |= {name: table[name].astype(np.int64) for name in COLUMNS[:3]}
     tables.write(path, table)

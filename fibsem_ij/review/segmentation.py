@@ -53,8 +53,8 @@ def _of_shares(shares: Pixels, z: int, *, ids: Pixels) -> Look:
     """Of the shares (c, y, x) of one slice, 255 is certain; `ids` are the class numbers, with that of the background before them."""
     some = _sparse(shares).astype(np.int16)
     all_ = np.concatenate([np.maximum(255 - some.sum(0, keepdims=True, dtype=np.int16), 0), some])
-    second, first = np.partition(all_, -2, axis=0)[-2:]
-    return Look(ids[all_.argmax(0)], 1 - float(np.mean(first - second)) / 255)
+    lead: Pixels = np.diff(np.partition(all_, -2, axis=0)[-2:], axis=0)
+    return Look(ids[all_.argmax(0)], 1 - float(lead.mean()) / 255)
 
 
 def _of_classes(classes: Pixels, z: int) -> Look:
@@ -62,8 +62,8 @@ def _of_classes(classes: Pixels, z: int) -> Look:
 
 
 def disagreement(a: Pixels, b: Pixels) -> float:
-    there = (a > 0) | (b > 0)
-    return float(np.count_nonzero(a != b) / max(np.count_nonzero(there), 1))
+    there = int(np.count_nonzero((a > 0) | (b > 0)))
+    return int(np.count_nonzero(a != b)) / max(there, 1)
 
 
 class _Across:

@@ -18,6 +18,9 @@ def test_rounds_are_appended_and_read(tmp_path: Path) -> None:
     assert {name: column.tolist() for name, column in again.items()} == {
         "round": [1, 2, 3], "drawn": [5, 9, 13], "slices": [2500] * 3, "score": [0.61, 0.7, 0.705]}
     assert all(np.array_equal(table[name], again[name]) for name in again)
+    known = path.read_bytes()
+    assert len(rounds.append(path, drawn=13, slices=2500, score=0.705)["round"]) == 3  # told twice
+    assert path.read_bytes() == known
     with pytest.raises(ValueError, match="expected 1 to 10 drawn slices"):
         rounds.append(path, drawn=11, slices=10, score=0.5)
     path.write_text("round,drawn\n1,2\n")
