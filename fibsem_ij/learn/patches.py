@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fibsem_ij.arrays.slices import around
-from fibsem_ij.learn.augment import Augment, Image, turned, varied
+from fibsem_ij.learn.augment import Augment, Image, Warp, turned, varied, warp
 from fibsem_ij.volume import ArrayLike
 
 Planes = ArrayLike | Mapping[int, npt.NDArray[Any]]  # slices by their z: a stack, or a dict of the drawn ones
@@ -55,6 +55,7 @@ class Patches:
     labels: bool = False  # truth is class numbers: never mixed, never scaled
     ignore: tuple[int, ...] = ()  # truth values that are no class
     rules: Sequence[Rule] = ()
+    common: float = 0.0  # a rule's classes come up as their pixels to this power: 0, each as often; 1, as they lie there
     context: int = 1  # a patch shows this many times its size, made smaller
     augment: Augment = field(default_factory=Augment)
     memory: int = 1 << 30  # bytes each stack may take
@@ -91,14 +92,18 @@ class Patches:
         side = max(1, round(self.size * self.context * (1 + rng.uniform(-1, 1) * self.augment.zoom)))
         z, y, x = self._ruled(rng, rule, side) if rule else self._anywhere(rng, side)
         turn, reverse = (int(rng.integers(8)), rng.random() < 0.5) if self.augment.turns else (0, False)
+        bend = warp(self.size, self.augment, rng)
+        wider = round(bend.margin * side / self.size)
+        y, x, side = y - wider, x - wider, side + 2 * wider
         near = around(z, self.neighbours, int(self.src.shape[0]))[:: -1 if reverse else 1]
         planes = [self._cut(self._src, k, y, x, side) for k in near] + [self._cut(more, z, y, x, side) for more in self._also]
-        image = self._grey(planes, turn)
+        image = self._grey(planes, bend, turn)
         if self._truth is None:
             return varied(image, None, self.augment, rng)
         if self.labels:
-            return varied(image, None, self.augment, rng)[0], turned(self._numbers(z, y, x, side), turn).astype(np.int64)
-        return varied(image, self._grey([self._cut(self._truth, z, y, x, side)], turn), self.augment, rng)
+            numbers = bend(self._numbers(z, y, x, side, bend.margin)[None], nearest=True)[0]
+            return varied(image, None, self.augment, rng)[0], turned(numbers, turn).astype(np.int64)
+        return varied(image, self._grey([self._cut(self._truth, z, y, x, side)], bend, turn), self.augment, rng)
 
     def _anywhere(self, rng: np.random.Generator, side: int) -> tuple[int, int, int]:
         z = self._slices[rng.integers(len(self._slices))]
@@ -106,11 +111,13 @@ class Patches:
         return z, y, x
 
     def _ruled(self, rng: np.random.Generator, rule: Rule, side: int) -> tuple[int, int, int]:
-        """A window about a pixel of the rule: each of its classes is as likely, then each pixel of it."""
+        """A window about a pixel of the rule: of one of its classes, then each pixel of it is as likely."""
         classes = rule.classes or tuple(self._pixels)
+        odds = np.array([self._counts[number] for number in classes], np.float64) ** self.common
+        odds /= odds.sum()
         best, fullest = (0, 0, 0), -1
         for _ in range(_TRIES):
-            pixels = self._pixels[classes[rng.integers(len(classes))]]
+            pixels = self._pixels[classes[rng.choice(len(classes), p=odds)]]
             z, *pixel = (int(n) for n in pixels[rng.integers(len(pixels))])
             y, x = (int(rng.integers(max(0, at - side + 1), min(at, n - side) + 1)) if n > side else (n - side) // 2
                     for at, n in zip(pixel, (self._height, self._width), strict=True))
@@ -121,21 +128,21 @@ class Patches:
                 break
         return best
 
-    def _grey(self, planes: Sequence[npt.NDArray[Any]], turn: int) -> Image:
-        """Network units, of the patch's size, turned: (c, y, x)."""
-        image = self.scale(np.stack(planes))
-        if image.shape[-1] != self.size:
+    def _grey(self, planes: Sequence[npt.NDArray[Any]], bend: Warp, turn: int) -> Image:
+        """Network units, of the patch's size, bent and turned: (c, y, x)."""
+        image, size = self.scale(np.stack(planes)), self.size + 2 * bend.margin
+        if image.shape[-1] != size:
             import cv2
 
-            how = cv2.INTER_AREA if image.shape[-1] > self.size else cv2.INTER_LINEAR
-            image = np.stack([cv2.resize(plane, (self.size, self.size), interpolation=how) for plane in image])
-        return np.ascontiguousarray(turned(image, turn))
+            how = cv2.INTER_AREA if image.shape[-1] > size else cv2.INTER_LINEAR
+            image = np.stack([cv2.resize(plane, (size, size), interpolation=how) for plane in image])
+        return np.ascontiguousarray(turned(bend(image), turn))
 
-    def _numbers(self, z: int, y: int, x: int, side: int) -> npt.NDArray[Any]:
-        cut = self._cut(self._truth, z, y, x, side)
-        if side == self.size:
+    def _numbers(self, z: int, y: int, x: int, side: int, margin: int = 0) -> npt.NDArray[Any]:
+        cut, size = self._cut(self._truth, z, y, x, side), self.size + 2 * margin
+        if side == size:
             return cut
-        nearest = ((np.arange(self.size) + 0.5) * side / self.size).astype(np.intp)
+        nearest = ((np.arange(size) + 0.5) * side / size).astype(np.intp)
         return cut[np.ix_(nearest, nearest)]
 
     def _cut(self, planes: Any, z: int, y: int, x: int, side: int) -> npt.NDArray[Any]:
@@ -160,10 +167,12 @@ class Patches:
     def _pixels_of_classes(self) -> dict[int, npt.NDArray[np.intp]]:
         """Where each class lies: (n, 3) of z, y, x, at most _PIXELS a slice."""
         found: dict[int, list[npt.NDArray[np.intp]]] = {}
+        self._counts: dict[int, int] = {}
         for z in self._slices:
             plane = np.asarray(self._truth[z])
             for number in sorted({int(n) for n in np.unique(plane)} - {0, *self.ignore}):
                 pixels = np.flatnonzero(plane == number)
+                self._counts[number] = self._counts.get(number, 0) + len(pixels)
                 if len(pixels) > _PIXELS:
                     pixels = pixels[np.random.default_rng([z, number]).integers(len(pixels), size=_PIXELS)]
                 found.setdefault(number, []).append(np.stack([np.full(len(pixels), z), *np.divmod(pixels, self._width)], axis=1))

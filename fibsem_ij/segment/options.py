@@ -37,7 +37,8 @@ class Options:
     share: float = 0.8  # of the patches hold at least
     least_px: int = 1  # px
     of: tuple[str, ...] = ()  # of these classes together; none named: of any
-    augment: Augment = field(default_factory=lambda: Augment(brightness=0.2, contrast=0.2))
+    common: float = 0.5  # classes come up as their drawn pixels to this power: 0, each as often; 1, as they lie there
+    augment: Augment = field(default_factory=lambda: Augment(tilt=0.5, bend_px=2, zoom=0.1, brightness=0.3, contrast=0.3))
     # Training
     minutes: float | None = 10.0  # of each network; of both budgets the one that is reached first ends the training
     updates: int | None = None

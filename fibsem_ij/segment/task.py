@@ -86,5 +86,5 @@ def _patches(seen: Seen, found: Targets, trained: Mapping[int, Plane], scale: Sc
     also = [{z: seen.grains(z)[n] for z in trained} for n in range(len(options.grain))]
     of = tuple(n for n, name in enumerate(found.names, 1) if name in options.of)
     return Patches(seen.src, trained, list(trained), size=options.patch, neighbours=options.neighbours, also=also, scale=scale.forward,
-                   labels=True, ignore=(IGNORED,), rules=[Rule(options.share, options.least_px, of)], context=options.context,
-                   augment=options.augment)
+                   labels=True, ignore=(IGNORED,), rules=[Rule(options.share, options.least_px, of)], common=options.common,
+                   context=options.context, augment=options.augment)

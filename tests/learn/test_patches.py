@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibsem_ij.learn.augment import Augment, blurred, noisy, turned
+from fibsem_ij.learn.augment import Augment, blurred, noisy, turned, warp
 from fibsem_ij.learn.patches import Patches, Rule
 
 STILL = Augment(turns=False)
@@ -167,6 +167,38 @@ def test_zoom_keeps_input_and_truth_together():
     assert min(steps) < 0.8 < 1.2 < max(steps)
 
 
+def moved(augment, seed):
+    """Where in its window each pixel of a patch is from, both about their middle: (2, y, x)."""
+    bend = warp(96, augment, np.random.default_rng(seed))
+    places = np.mgrid[:96 + 2 * bend.margin, :96 + 2 * bend.margin].astype(np.float32)
+    return bend(places) - 47.5 - bend.margin
+
+
+def test_a_tilt_turns_the_patch_as_a_whole_by_any_angle():
+    angles = []
+    for seed in range(20):
+        from_ = moved(Augment(tilt=1), seed)
+        across, down = (from_[:, 0, 95] - from_[:, 0, 0]) / 95, (from_[:, 95, 0] - from_[:, 0, 0]) / 95
+        np.testing.assert_allclose([across @ across, down @ down, across @ down], [1, 1, 0], atol=0.01)
+        np.testing.assert_allclose(from_.mean((1, 2)), 0, atol=0.05)
+        angles.append(np.degrees(np.arctan2(across[0], across[1])))
+    assert min(angles) < -30 < 30 < max(angles)
+
+
+def test_a_bend_moves_places_smoothly_and_as_far_as_asked():
+    far = np.stack([moved(Augment(bend_px=3), seed) - np.mgrid[:96, :96] + 47.5 for seed in range(40)])
+    assert 2 < far.std() < 4
+    assert np.abs(np.diff(far, axis=3)).max() < 0.7
+
+
+def test_tilt_and_bend_keep_input_and_truth_together():
+    ramp = np.arange(200, dtype=np.float32) + np.zeros((1, 200, 1), np.float32)
+    patches = Patches(ramp, (ramp * 4).astype(np.int32), size=48, labels=True, augment=Augment(tilt=0.5, bend_px=2, zoom=0.2))
+    for seed in range(20):
+        image, truth = patches.draw(np.random.default_rng(seed))
+        assert np.abs(image[0] - truth / 4).max() < 1.5
+
+
 def test_noise_has_the_variance_asked_for():
     image = np.stack([np.zeros((300, 300), np.float32), np.full((300, 300), 2, np.float32)])
     made = noisy(image, np.random.default_rng(0), noise=0.1, shot=0.02)
@@ -204,6 +236,6 @@ def test_what_makes_no_sense_is_refused(options, said):
 
 def test_rules_and_augmentations_that_make_no_sense_are_refused():
     for wrong in (lambda: Rule(1.5), lambda: Rule(0.5, 0), lambda: Rule(0.5, classes=(0,)), lambda: Augment(noise=-1),
-                  lambda: Augment(zoom=1.0)):
+                  lambda: Augment(zoom=1.0), lambda: Augment(tilt=1.5)):
         with pytest.raises(ValueError, match="expected"):
             wrong()
