@@ -102,7 +102,8 @@ def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:
     assert table
     code, net, layer = ("segment", *_LEARNING), ws.network("segment"), ws.layer(table.layer)
     label = ("how", "threshold", "priority", "least_voxels")
-    known = (recipe.path(table.encoder),) if table.encoder else ()
+    beside = layer.with_name("names.json")  # of a ROI set or a label stack
+    known = (*((recipe.path(table.encoder),) if table.encoder else ()), *((beside,) if layer.is_file() and beside.exists() else ()))
     found = [Stage("segment fit", (grey, layer, *known), (net,), segment_fit,
                    _but(recipe, "segment", "encoder", "layer", "preset", "base", *label), code, drawn=None if table.drawn else layer),
              Stage("segment apply", (grey, net), (ws.probabilities,), segment_apply, _only(recipe, "segment", "flips", "tile"), code)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small
+import small_recipe as small
 
 from fibsem_ij import files, pipeline, recipe
 from fibsem_ij.files import rois as roi_sets
@@ -92,6 +92,25 @@ def test_processes_make_the_same_bytes(mine: Path) -> None:
     assert [name for name, data in small.results(mine / "other").items() if theirs[name] != data] == []
     with pytest.raises(ValueError, match="threads, processes or dask"), workers.pool("thread"):
         pass
+
+
+def test_slices_that_are_finished_are_not_done_again(mine: Path) -> None:
+    """Stopped at the fifth slice of each stage that goes slice by slice, and gone on with."""
+    stages = ("input", "register apply", "denoise apply", "segment apply")
+    for name in stages:
+        def stop(stage: str, done: int, _: int, name: str = name) -> None:
+            if stage == name and done == 5:
+                raise RuntimeError("stopped here")
+
+        with pytest.raises(RuntimeError, match="stopped here"):
+            run(mine, "half", progress=stop)
+    first: dict[str, int] = {}
+    said: list[str] = []
+    run(mine, "half", say=said.append, progress=lambda stage, done, _: first.setdefault(stage, done) and None)
+    assert first["segment apply"] > 5, "up to two more were on their way to the disk"
+    assert "register fit" not in first
+    assert "segment apply runs: it was stopped, and goes on" in said
+    assert small.results(mine / "half") == small.results(mine / "ws")
 
 
 @pytest.mark.parametrize(("change", "runs"), [
