@@ -18,7 +18,7 @@ test: env display lint
 # Runs killed at 20 file operations, spread over all stages, and run again: the same bytes. FAULTS=200 for more.
 FAULTS ?= 20
 faults: env
-	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_faults.py -k killed
+	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_pipeline_faults.py -k killed
 
 lint: env
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ def _of(step: Step, recipe: Recipe, stack: Volume, sample: Sample) -> Estimate:
     channels = 2.0
     size = {"input": grey, "register apply": grey, "denoise apply": grey, "segment apply": channels * 0.3, "segment label": 0.05,
             "objects": 0.2, "output labels.tif": 2.0, "output rois.zip": 0.02}.get(name, 0.0)
-    held = {"register fit": 40 * cores, "register apply": 3 * grey * (cores + 2), "denoise apply": 40, "segment apply": 40,
+    held = {"register fit": 80 * cores, "register apply": 3 * grey * (cores + 2), "denoise apply": 40, "segment apply": 40,
             "segment label": 4 * channels, "output rois.zip": 16, "measure": 24}.get(name, 8.0)
     shaped = (int(channels), depth, height, width) if name == "segment apply" else stack.shape if size and name != "output rois.zip" else ()
     disk = voxels * size * _packing(name, sample) * (_PYRAMID if "output" not in name else 1)

@@ -23,6 +23,7 @@ from fibsem_ij.pipeline import fingerprints
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.workspace import Workspace
 
+_SMALL = 2**24  # bytes, read at once
 _NAMED = ("fibsem-ij", "numpy", "torch", "opencv-python-headless", "zarr")
 
 
@@ -52,14 +53,14 @@ class Record:
         return path.relative_to(self.workspace.folder).as_posix() if path.is_relative_to(self.workspace.folder) else path.name
 
     def content(self, path: Path, *, quick: bool = False) -> str:
-        """What a path holds now; "" where nothing is. `quick` never reads: what was touched is taken for new."""
+        """What a path holds now; "" where nothing is. `quick` reads small files alone: what else was touched is taken for new."""
         if not path.exists():
             return ""
         name, look = self.name(path), fingerprints.look(path)
         known, held = self.seen.get(name, ("", ""))
         if known == look:
             return held
-        if quick:
+        if quick and (path.is_dir() or path.stat().st_size > _SMALL):
             return f"touched {look}"
         self.seen[name] = [look, fingerprints.content(path)]
         return self.seen[name][1]

@@ -68,7 +68,7 @@ def parse(text: str, *, folder: Path = Path()) -> Recipe:
     said = tomllib.loads(text)
     for name, table in said.items():
         if name not in _TABLES:
-            raise unknown("a recipe", "table", name, _TABLES)
+            raise unknown("recipe", "table", name, _TABLES)
         if not isinstance(table, dict):
             raise ValueError(f"expected the table [{name}], got {name} = {table!r}; write [{name}] above its keys")
     tables = {name: _table(name, _kind(name, table), table) for name, table in said.items()}

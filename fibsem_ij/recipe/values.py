@@ -45,7 +45,7 @@ def unknown(where: str, what: str, got: str, known: Iterable[Any]) -> ValueError
     names = [str(name) for name in known]
     near = difflib.get_close_matches(got, names, 1, 0.5) or difflib.get_close_matches(got.lower(), names, 1, 0.4)
     remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-    return ValueError(f"{where}: expected a {what} that is known, got {got!r}; {remedy}")
+    return ValueError(f"{where}: expected a known {what}, got {got!r}; {remedy}")
 
 
 def _one_of(where: str, value: Any, hints: list[Any]) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small
+import small_recipe as small
 from typer.testing import CliRunner
 
 from fibsem_ij import recipe

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small
+import small_recipe as small
 
 from fibsem_ij import files, pipeline, recipe
 from fibsem_ij.files import rois as roi_sets

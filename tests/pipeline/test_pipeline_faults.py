@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-import small
+import small_recipe as small
 
 from fibsem_ij.pipeline import lock
 from fibsem_ij.workspace import Workspace
@@ -24,7 +24,7 @@ if sys.platform == "win32":
     pytest.skip("there is no fork and no SIGKILL on Windows", allow_module_level=True)
 
 PLACES = int(os.environ.get("FIBSEM_IJ_FAULTS", "3"))
-TRIALS = Path(__file__).with_name("trials.py")
+TRIALS = Path(__file__).with_name("kill_trials.py")
 
 
 @pytest.mark.timeout(3600)

@@ -1,4 +1,4 @@
-"""python trials.py FOLDER COUNT: an undisturbed run of FOLDER/recipe.toml, and COUNT that are killed at a file operation and run again.
+"""python kill_trials.py FOLDER COUNT: an undisturbed run of FOLDER/recipe.toml; COUNT that are killed at a file operation and run again.
 
 One JSON line a trial: {"workspace": ..., "at": operation, "of": operations, "killed": true, "stage": where it was}.
 """
