@@ -7,13 +7,18 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test env display lint clean
+.PHONY: demo test faults env display lint clean
 
 demo: env
 	$(BIN)/fibsem-ij demo $(DEMO)
 
 test: env display lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Runs killed at 20 file operations, spread over all stages, and run again: the same bytes. FAULTS=200 for more.
+FAULTS ?= 20
+faults: env
+	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_faults.py -k killed
 
 lint: env
 	$(BIN)/ruff check .

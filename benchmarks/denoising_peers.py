@@ -25,16 +25,20 @@ except ImportError:
 Way = Callable[[Any, float], Any]  # stack of deviation 1 everywhere, strength -> stack
 
 _CAREAMICS = """
-import sys, numpy as np
+import sys, time, numpy as np
 from careamics import CAREamist
-from careamics.config import create_n2v_configuration
-from pytorch_lightning.callbacks import Timer
+from careamics.config import create_n2v_config
+from lightning.pytorch.callbacks import Callback
 train, test, out, minutes = sys.argv[1:]
-config = create_n2v_configuration("n2v", data_type="array", axes="SYX", patch_size=[64, 64], batch_size=16, num_epochs=10000)
-model = CAREamist(source=config, work_dir=out + ".work", callbacks=[Timer(duration={"seconds": 60 * float(minutes)})])
-model.train(train_source=np.load(train).astype(np.float32), val_percentage=0.1)
-result = model.predict(source=np.load(test).astype(np.float32), data_type="array", axes="SYX")
-np.save(out, np.concatenate([np.reshape(r, (-1, *np.shape(r)[-2:])) for r in (result if isinstance(result, list) else [result])]))
+began = time.process_time()
+class Budget(Callback):
+    def on_train_batch_end(self, trainer, *_):
+        trainer.should_stop = time.process_time() - began > 60 * float(minutes)
+config = create_n2v_config("n2v", data_type="array", axes="SYX", patch_size=[64, 64], batch_size=16, num_epochs=10000)
+model = CAREamist(config, work_dir=out + ".work", callbacks=[Budget()], enable_progress_bar=False)
+model.train(train_data=np.load(train).astype(np.float32))
+result, _ = model.predict(np.load(test).astype(np.float32), data_type="array", axes="SYX")
+np.save(out, np.concatenate([np.reshape(r, (-1, *np.shape(r)[-2:])) for r in result]))
 """
 
 
@@ -98,7 +102,7 @@ def _ways(low: float, high: float) -> dict[str, tuple[Way, tuple[float, ...]]]:
 
 
 def careamics(trained: Any, noisy: Any, python: str, minutes: float) -> Any:
-    """Noise2Void of careamics; or what it died of."""
+    """Noise2Void of careamics after so many minutes of processor time; or what it died of."""
     with tempfile.TemporaryDirectory() as folder:
         train, test, out = (str(Path(folder) / name) for name in ("train.npy", "test.npy", "out.npy"))
         np.save(train, trained)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sections
 import turns
 from peak import peak_gb
 from skimage.measure import marching_cubes, mesh_surface_area, regionprops, regionprops_table
@@ -171,13 +172,7 @@ def main() -> None:
     every = {"right": right(few), "speed": speed(128, 5, 1) if few else speed(256, 11, args.rounds),
              "many": many(256, 11) if few else many(512, 22), "linear": linear(128, 5) if few else linear(256, 11),
              "memory": memory((20, 40), 512) if few else memory((40, 160), 1024)}
-    wanted = [name for name in args.only.split(",") if name] or list(every)
-    if unknown := set(wanted) - set(every):
-        parser.error(f"expected some of {', '.join(every)}, got {', '.join(sorted(unknown))}")
-    print("| what | asked | measured | peer |\n|---|---|---|---|")
-    for name in wanted:
-        for row in every[name]:
-            print("| " + " | ".join(row) + " |", flush=True)
+    sections.tell(parser, every, args.only, columns=("what", "asked", "measured", "peer"))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import registration_bad as spoilt
 import registration_cost as cost
 from registration_fits import NO_PEER, Row, StackReg, compared, ours, pair_of_theirs, peers, phantom, walls
 
-from fibsem_ij import fiji, register
+from fibsem_ij import fiji
 from fibsem_ij.phantom import REGIMES
 from fibsem_ij.register.models import Frame, corner_distance, median
 from fibsem_ij.register.turboreg import TurboReg
@@ -55,26 +56,6 @@ def regimes(seeds: int, depth: int, size: int) -> Iterator[Row]:
 def large(seeds: int, depth: int) -> Iterator[Row]:
     made = [partial(walls, seed=seed, size=2048, depth=depth) for seed in range(seeds)]
     yield from compared("2048 px, 23.5 dB", made, {"ours": ours, **peers("AFFINE")}, {"ours": "pair <= theirs"})
-
-
-def bad(seeds: int) -> Iterator[Row]:
-    for seed in range(seeds):
-        slices, truth = walls(seed=seed)
-        before = register.score(ours(slices), truth)["drift_px"]
-        slices[5], slices[12, 256:], slices[20], slices[13] = 0, 128, slices[19], cv2.GaussianBlur(slices[13], (0, 0), 5)
-        slices[31] = slices[31] // 8 + 100
-        fitted = ours(slices)
-        found = ", ".join(f"{z} {why}" for z, why in fitted.why.items())
-        yield (f"5 bad slices (5, 12, 13, 20, 31), seed {seed}", "ours", "drift as without; 5 and 12 found",
-               f"drift {before:.2f} -> {register.score(fitted, truth)['drift_px']:.2f} px, found {found}")
-
-
-def alarms(depth: int) -> Iterator[Row]:
-    hard: dict[str, dict[str, float]] = {"curtains, charging, flicker": {"curtains": 0.04, "charging": 0.06, "flicker": 0.2},
-                                         "resin": {"resin": 0.7}, "15.3 dB": {"noise_db": 15.3}}
-    for name, kind in hard.items():
-        slices, _ = walls(seed=21, depth=depth, size=384, motion="jitter", **kind)
-        yield f"{depth} good slices, {name}", "ours", "no false alarm", f"{len(ours(slices).bad)} called bad"
 
 
 def real(folder: Path, each: int) -> Iterator[Row]:
@@ -155,7 +136,8 @@ def sections(args: argparse.Namespace) -> dict[str, Iterator[Row]]:
         "speed": cost.speed({512: (12, 3)} if few else {512: (24, 7), 2048: (9, 3)}), "runs": cost.runs(15 if few else 60),
         "drift": drift(1 if few else 5, 12 if few else 40),
         "regimes": regimes(1 if few else 3, 12 if few else 40, 256 if few else 512), "large": large(1, 3) if few else large(3, 6),
-        "bad": bad(1 if few else 3), "alarms": alarms(40 if few else 100),
+        "bad": spoilt.bad(1 if few else 3), "alarms": spoilt.alarms(40 if few else 100, 256 if few else 384),
+        "faint": spoilt.faint(24 if few else 40, 256 if few else 512),
         "scaling": cost.scaling((6, 16) if few else (10, 40), 384 if few else 512),
         "apply": cost.resampling(1024 if few else 2048, 15 if few else 40), "fiji": with_fiji(args.fiji, 4 if few else 12),
         "devices": cost.devices((512,) if few else (512, 2048)), "memory": cost.memory((2, 4) if few else (8, 24))}
@@ -165,7 +147,7 @@ def sections(args: argparse.Namespace) -> dict[str, Iterator[Row]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a few minutes instead of an hour")
-    parser.add_argument("--sections", default="", help="only these, by comma: speed, runs, drift, regimes, large, bad, alarms, "
+    parser.add_argument("--sections", default="", help="only these, by comma: speed, runs, drift, regimes, large, bad, alarms, faint, "
                                                        "scaling, apply, fiji, devices, memory, real, floor")
     parser.add_argument("--real", type=Path, help="a folder of slices named by their z")
     parser.add_argument("--fiji", type=Path, help="a Fiji.app with BIG-EPFL's TurboReg")

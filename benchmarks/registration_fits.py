@@ -82,7 +82,8 @@ def compared(what: str, made: Sequence[Callable[[], Made]], fits: Mapping[str, F
     return rows if StackReg else [*rows, (what, NO_PEER, "", "")]
 
 
-def ratio(slow: Callable[[], object], fast: Callable[[], object], *, rounds: int) -> tuple[float, float]:
+def ratio(slow: Callable[[], object], fast: Callable[[], object], *, rounds: int,
+          clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
     """How many times longer `slow` takes, by turns, so that a busy machine slows both; and the seconds of `fast`."""
-    taken = turns.seconds({"slow": slow, "fast": fast}, rounds)
+    taken = turns.seconds({"slow": slow, "fast": fast}, rounds, clock=clock)
     return float(np.median(taken["slow"] / taken["fast"])), float(np.median(taken["fast"]))

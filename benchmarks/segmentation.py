@@ -120,18 +120,19 @@ def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, st
     return found, f"{(time.perf_counter() - began) / 60:.1f} min"
 
 
-def network(case: Case, seed: int, *, options: segment.Options, flips: bool, kept: dict[Any, Any]) -> tuple[Any, str]:
+def network(case: Case, seed: int, *, options: segment.Options, flips: bool | None, kept: dict[Any, Any]) -> tuple[Any, str]:
     """`kept`: the last training, so that what is done with a network is told apart from how it was trained."""
     key = case.name, tuple(case.z), seed
     if key not in kept:
         kept.clear()
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
-        kept[key] = trained, (time.perf_counter() - began) / 60
-    trained, minutes = kept[key]
-    found = segment.labels(segment.apply(case.tested, trained, flips=flips, device=options.device), ids=segment.classes(trained))
+        kept[key] = trained, (time.perf_counter() - began) / 60, (time.process_time() - spent) / 60
+    trained, minutes, busy = kept[key]
+    probabilities = segment.apply(case.tested, trained, flips=flips, device=options.device)
+    found = segment.labels(probabilities, ids=segment.classes(trained), least_px=segment.least_drawn(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
-    return found, f"{minutes:.1f} min, {updates} updates"
+    return found, f"{minutes:.1f} min, {busy:.1f} of processor time, {updates} updates"
 
 
 def scored(case: Case, found: Any) -> dict[str, float | None]:
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--networks", default="resunet", help="by comma: resunet, unet, ...")
     parser.add_argument("--preset", default="quick", choices=list(PRESETS))
     parser.add_argument("--minutes", type=float, help="of each training; else what the preset says")
-    parser.add_argument("--updates", type=int)
+    parser.add_argument("--updates", type=int, help="of each training, however long they take, unless --minutes says so too")
     parser.add_argument("--context", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--splits", type=int, default=1)
@@ -195,7 +196,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1, help="phantoms")
     parser.add_argument("--side", type=int, help="px of a phantom; else 512 x context")
-    parser.add_argument("--flips", action="store_true", help="also with mirrored tiles")
+    parser.add_argument("--flips", action="store_true", help="without and with mirrored tiles; else as the preset has it")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write the table there too")
@@ -207,14 +208,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch") if getattr(args, name) is not None}
+    if args.updates:
+        given = {"minutes": None, **given}
     options = replace(PRESETS[args.preset], device=args.device, **given)
     fits: dict[str, Fit] = {"nearest drawing": copied,
                             "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
     for name in filter(None, args.networks.split(",")):
         one = partial(network, options=replace(options, network=name), kept={})
-        fits[name] = partial(one, flips=False)
-        if args.flips:
-            fits[f"{name}, mirrored too"] = partial(one, flips=True)
+        ways = {", plain tiles": False, ", mirrored tiles": True} if args.flips else {"": None}
+        fits |= {name + said: partial(one, flips=flips) for said, flips in ways.items()}
     depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
     cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
 

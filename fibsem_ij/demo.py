@@ -103,8 +103,7 @@ def _measure(specimen: Phantom, folder: Path) -> int:
     options = measure.Options(groups=(*measure.Options().groups, "grey"))
     found = measure.apply(specimen.cells, image=specimen.clean, options=options)
     voxel_nm = specimen.cells.voxel_nm
-    sidecar.write(folder / "measures.csv", found, columns.described(found, columns.definitions(), voxel_nm=voxel_nm),
-                  voxel_nm=voxel_nm and list(voxel_nm))
+    sidecar.write(folder / "measures.csv", found, columns.described(found, voxel_nm=voxel_nm), voxel_nm=voxel_nm)
     return len(found)
 
 

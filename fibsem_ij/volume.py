@@ -128,6 +128,9 @@ class Labels(Volume):
         super().__post_init__()
         object.__setattr__(self, "classes", MappingProxyType({int(k): str(v) for k, v in self.classes.items()}))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # NB: a mapping proxy cannot be pickled
+        return type(self), (self.data, self.voxel_nm, self.names, dict(self.classes))
+
 
 @dataclass(frozen=True, eq=False)
 class Transforms:
@@ -171,6 +174,9 @@ class Transforms:
                    "spread_px": spread, "bad": bad, "why": why}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.matrices, self.canvas, self.model, self.voxel_nm, self.spread_px, self.bad, dict(self.why))
 
     def __len__(self) -> int:
         return len(self.matrices)

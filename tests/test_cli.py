@@ -78,6 +78,10 @@ def test_register_from_end_to_end(tmp_path: Path, drifting: phantom.Phantom) -> 
     fibsem("register", "to-fiji", "t.json", "xml", "--like", "raw", folder=tmp_path)
     fibsem("register", "from-fiji", "xml", "back.json", "--like", "raw", folder=tmp_path)
     assert json.loads(fibsem("register", "score", "t.json", "back.json", "--json", folder=tmp_path).stdout)["drift_px"] < 1e-6
+    fibsem("register", "invert", "t.json", "undo.json", "--like", "raw", folder=tmp_path)
+    there, back = transforms.read(tmp_path / "t.json"), transforms.read(tmp_path / "undo.json")
+    np.testing.assert_allclose(back.matrices @ there.matrices, np.tile(np.eye(3), (10, 1, 1)), atol=1e-6)
+    assert back.canvas == drifting.raw.shape[1:]
     fibsem("register", "apply", "raw", "t.json", "aligned.tif", folder=tmp_path)
     aligned = files.read(tmp_path / "aligned.tif")
     assert (aligned.shape, aligned.names) == (drifting.raw.shape, drifting.raw.names)

@@ -11,9 +11,11 @@ from scipy.ndimage import gaussian_filter, shift
 from typer.testing import CliRunner
 
 from fibsem_ij import denoise, files
-from fibsem_ij.cli.denoise import app, registered
+from fibsem_ij.cli.denoise import app
 from fibsem_ij.cli.training import state_of
+from fibsem_ij.denoise.truth import onto
 from fibsem_ij.files import networks, transforms
+from fibsem_ij.verbs.denoise import registered
 from fibsem_ij.volume import Transforms, Volume
 
 RNG = np.random.default_rng(4)
@@ -68,6 +70,15 @@ def test_without_truth_it_is_blindspot_and_a_vae_says_how_sure_it_is(folder: Pat
     run("apply", folder / "noisy.tif", folder / "vae", folder / "out.zarr", "--uncertainty", folder / "unsure.tif", "--draws", 2)
     assert files.read(folder / "unsure.tif").shape == CLEAN.shape
     assert networks.read(folder / "vae").voxel_nm == (8, 4, 4)
+
+
+def test_nothing_is_written_over_the_noisy_stack(folder: Path) -> None:
+    before = (folder / "noisy.tif").read_bytes()
+    run("fit", folder / "noisy.tif", folder / "net", "--updates", 2, "--base", 2)
+    for argv in (["noisy.tif"], ["out.tif", "--residual", folder / "out.tif"]):
+        with pytest.raises(ValueError, match="of its own"):
+            run("apply", folder / "noisy.tif", folder / "net", folder / argv[0], *argv[1:])
+    assert (folder / "noisy.tif").read_bytes() == before
 
 
 def test_bad_slices_are_read_off_the_transforms(folder: Path) -> None:
@@ -135,3 +146,25 @@ def test_a_name_that_is_taken_is_refused_before_the_training(folder: Path) -> No
     with pytest.raises(ValueError, match=r"got notes\.txt"):
         run("fit", folder / "noisy.tif", folder / "mine", "--minutes", 60)
     assert not list(folder.glob(".*"))
+
+
+def test_a_slow_scan_that_lies_beside_the_fast_one_is_put_onto_it() -> None:
+    """And is left as it is, to the last bit, where it lies there already."""
+    field = gaussian_filter(RNG.standard_normal((3, 128, 128)), (0, 2, 2))
+    clean = 128 + 40 * np.tanh(2 * field / field.std())
+    noisy, slow = scan(clean), scan(clean, sd=5)
+    moved = np.stack([shift(plane, (2.4, -3 - z), order=3, mode="nearest") for z, plane in enumerate(slow.astype(float))])
+    inner = np.s_[:, 12:-12, 12:-12]
+    put = onto(noisy, moved.astype(np.float32) * 7, registered, slices=range(3), bad=[1])
+    off = [np.square(np.asarray(stack)[inner] - 7 * clean[inner]).mean((1, 2)) for stack in (put, moved * 7)]
+    assert (off[0] < off[1] / 4).tolist() == [True, False, True]
+    assert onto(noisy, slow, registered, slices=range(3)) is slow
+
+
+def test_a_folder_of_single_slices_is_one_field(tmp_path: Path) -> None:
+    stack = scan(np.repeat(CLEAN[:1], 5, axis=0))
+    (tmp_path / "field").mkdir()
+    for n, plane in enumerate(stack):
+        files.write(tmp_path / "field" / f"scan{n}.tif", Volume(plane[None]))
+    run("truth", tmp_path / "field", tmp_path / "truth.tif", "--aligned")
+    assert np.array_equal(np.asarray(files.read(tmp_path / "truth.tif"))[0], np.median(stack, axis=0).astype(np.uint8))

@@ -88,7 +88,9 @@ def test_apply_and_score(folder: Path, trained: Path) -> None:
     assert (store.names, store.slice_names, store.voxel_nm) == (CLASSES, NAMES, (8.0, 4.0, 4.0))
     raw = segment.apply(files.read(folder / "slices"), networks.read_all(trained))
     np.testing.assert_array_equal(store[:], raw)
-    np.testing.assert_array_equal(np.asarray(out), segment.labels(raw, ids=CLASSES, least_voxels={"blob": 5}))
+    np.testing.assert_array_equal(np.asarray(out), segment.labels(raw, ids=CLASSES, least_px=store.least_px, least_voxels={"blob": 5}))
+    assert store.least_px == segment.least_drawn(networks.read_all(trained))
+    assert set(store.least_px) == {"blob", "dark blob"}
     scores = told("score", folder / "out.tif", folder / "test", "--table", folder / "t.csv", "--pictures", folder / "p", "--image",
                   folder / "slices")
     assert scores["classes"]["blob"]["f1"] > 0.8
@@ -107,9 +109,12 @@ def test_label_makes_the_class_image_again(folder: Path, trained: Path) -> None:
     run("label", folder / "p.zarr", folder / "b.zarr")
     first, again = (np.asarray(files.read_labels(folder / name)) for name in ("a.zarr", "b.zarr"))
     np.testing.assert_array_equal(first, again)
-    run("label", folder / "p.zarr", folder / "c.zarr", "--how", "priority", "--priority", "dark blob", "--threshold", 0.01)
+    run("label", folder / "p.zarr", folder / "e.zarr", "--crumbs")
+    kept, store = np.asarray(files.read_labels(folder / "e.zarr")), probabilities.read(folder / "p.zarr")
+    np.testing.assert_array_equal(kept, segment.labels(store[:], ids=CLASSES))
+    run("label", folder / "p.zarr", folder / "c.zarr", "--crumbs", "--how", "priority", "--priority", "dark blob", "--threshold", 0.01)
     third = np.asarray(files.read_labels(folder / "c.zarr"))
-    assert np.array_equal(third == 3, probabilities.read(folder / "p.zarr")[1][:] >= 0.01 * 255)
+    assert np.array_equal(third == 3, store[1][:] >= 0.01 * 255)
     with pytest.raises(ValueError, match=r"--least-voxels as CLASS=N of blob, dark blob, got 'blot=3'"):
         run("label", folder / "p.zarr", folder / "d.zarr", "--least-voxels", "blot=3")
     assert not list(folder.glob(".*"))

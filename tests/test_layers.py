@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fibsem_ij"
 ROOMS = ("register", "denoise", "segment", "objects", "measure")
-TOP = ("cli", "doctor", "demo", "pipeline", "review", "render", "report", "recipe", "phantom")
+TOP = ("cli", "doctor", "demo", "workspace", "pipeline", "review", "render", "report", "recipe", "verbs", "phantom")
 
 # What a part of the house may import of the house.
 MAY: dict[str, set[str]] = {

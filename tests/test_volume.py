@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,12 @@ def test_the_inverse_of_transforms_undoes_them() -> None:
 def test_transforms_refuse(matrices: np.ndarray, more: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Transforms(matrices, **{"canvas": (4, 5), **more})
+
+
+def test_nouns_travel_to_other_processes() -> None:
+    labels = Labels(np.ones((2, 3, 4), np.uint8), (4, 2, 2), ("a", "b"), {1: "cell"})
+    fitted = Transforms(np.tile(np.eye(3), (2, 1, 1)), (3, 4), bad=(1,), why={1: "blank"})
+    there, moved = pickle.loads(pickle.dumps(labels)), pickle.loads(pickle.dumps(fitted))
+    assert (there.names, there.voxel_nm, there.classes) == (labels.names, labels.voxel_nm, labels.classes)
+    assert (moved.bad, moved.why, moved.canvas) == (fitted.bad, fitted.why, fitted.canvas)
+    assert np.array_equal(moved.matrices, fitted.matrices)

@@ -14,12 +14,13 @@ and sixteen to tell 8 neighbours from 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fibsem_ij.arrays.compiled import compiled
 
 Pixels = npt.NDArray[Any]
 Ids = npt.NDArray[np.int32]  # of pixels in the padded slice; 0, in its wall, is none
@@ -43,15 +44,14 @@ def grains(image: Pixels, areas_px: Sequence[int]) -> Pixels:
         raise ValueError(f"expected a slice (y, x) of whole grey values, got {image.dtype} of {image.shape}; convert it to uint8 or uint16")
     if not areas_px or min(areas_px) < 1:
         raise ValueError(f"expected areas of 1 px or more, got {tuple(areas_px)}; 1 leaves the slice as it is")
-    sweep, peel, prune = _compiled()
     grey = np.pad(image, _EDGE, constant_values=_outside(image))
     grey = grey.astype(grey.dtype.newbyteorder("="), copy=False)
     pixels = np.arange(grey.size, dtype=np.int32).reshape(grey.shape)[1:-1, 1:-1].ravel()
     order = pixels[np.argsort(grey[1:-1, 1:-1], axis=None, kind="stable")]
-    above, below = sweep(grey, order), sweep(grey, np.ascontiguousarray(order[::-1]))
-    peeled, parent, area = peel(grey, order, *above, *below)
+    above, below = _sweep(grey, order), _sweep(grey, np.ascontiguousarray(order[::-1]))
+    peeled, parent, area = _peel(grey, order, *above, *below)
     inside = np.s_[_EDGE:-_EDGE, _EDGE:-_EDGE]
-    return np.stack([prune(grey, peeled, parent, area, least)[inside] for least in areas_px])
+    return np.stack([_prune(grey, peeled, parent, area, least)[inside] for least in areas_px])
 
 
 def _outside(image: Pixels) -> Any:
@@ -60,14 +60,7 @@ def _outside(image: Pixels) -> Any:
     return np.partition(border, len(border) // 2)[len(border) // 2]
 
 
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    """The three loops below as machine code, which is kept on disk: seconds, once. They leave other threads running."""
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_sweep, _peel, _prune))
-
-
+@compiled
 def _sweep(grey: Pixels, order: Ids) -> tuple[Ids, npt.NDArray[np.int8]]:
     """Pixels join what is there already, in this order: to which pixel each set ends, and how many sets each pixel joins.
 
@@ -100,6 +93,7 @@ def _sweep(grey: Pixels, order: Ids) -> tuple[Ids, npt.NDArray[np.int8]]:
     return end, joined
 
 
+@compiled
 def _peel(grey: Pixels, order: Ids, above: Ids, sets_below: npt.NDArray[np.int8], below: Ids,
           sets_above: npt.NDArray[np.int8]) -> tuple[Ids, Ids, Ids]:
     """The contour tree: its pixels from the twigs to the frame, the parent of each, the area of all that hangs on it.
@@ -133,6 +127,7 @@ def _peel(grey: Pixels, order: Ids, above: Ids, sets_below: npt.NDArray[np.int8]
     return peeled, parent, area
 
 
+@compiled
 def _prune(grey: Pixels, peeled: Ids, parent: Ids, area: Ids, least: int) -> Pixels:
     """From the frame to the twigs: a pixel that begins no grain of the least area is as its parent has become."""
     out = grey.copy()

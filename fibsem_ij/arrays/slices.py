@@ -133,6 +133,8 @@ def within(unit: str, z: int) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
+        if str(error).startswith(f"{unit} {z} "):  # it was said where it was found
+            raise
         raise ValueError(f"{unit} {z}: {error}") from error
     except Exception as error:
         error.add_note(f"in {unit} {z}")

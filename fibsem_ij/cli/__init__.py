@@ -15,16 +15,20 @@ from typing import Annotated, Any
 
 import typer
 
-from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, segment, worker
+from fibsem_ij.cli import denoise, fiji, labels, measure, networks, objects, register, render, review, segment, worker
+from fibsem_ij.cli.run import recipes, run
 from fibsem_ij.cli.terminal import Home, Json, say, show
 
 app = typer.Typer(name="fibsem-ij", help="FIB-SEM volumes between Python and Fiji.", no_args_is_help=True, add_completion=False,
                   rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(run)
+app.command()(recipes)
 app.add_typer(register.app, name="register")
 app.add_typer(denoise.app, name="denoise")
 app.add_typer(segment.app, name="segment")
 app.add_typer(objects.app, name="objects")
 app.command()(measure.measure)
+app.add_typer(review.app, name="review")
 app.add_typer(render.app, name="render")
 app.add_typer(networks.app, name="networks")
 app.add_typer(labels.app, name="labels")

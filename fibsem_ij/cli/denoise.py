@@ -8,16 +8,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fibsem_ij.cli.terminal import Json, Progress, progress_to, show
-from fibsem_ij.cli.training import state_of, thousandths
+from fibsem_ij.cli.training import state_of
 
 app = typer.Typer(help="Denoise a stack: train a network, apply it, score what came out.", no_args_is_help=True)
 
-Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Noisy = Annotated[Path, typer.Argument(help="Noisy stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Net = Annotated[Path, typer.Argument(help="Network folder.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Registered = Annotated[Path | None, typer.Option("--transforms", help="What `register fit` wrote: its bad slices teach nothing and are no "
                                                                      "one's neighbours.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field lie on one another already; else they are registered.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="Scans of a field, or noisy stack and truth, lie on one another already; else "
+                                                         "they are registered.")]
 
 
 @app.command()
@@ -25,7 +26,8 @@ def fit(
     noisy: Noisy,
     net: Annotated[Path, typer.Argument(help="Network folder to write.")],
     clean: Annotated[Path | None, typer.Option(help="Truth, a stack: a slow scan of the same slices, or what `truth` wrote.")] = None,
-    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field.")] = None,
+    scans: Annotated[Path | None, typer.Option(help="Repeated scans: a folder with one folder, or one stack, a field; or one field "
+                                                    "alone.")] = None,
     method: Annotated[Literal["supervised", "vae", "blindspot"] | None,
                       typer.Option(help="supervised where there is --clean or --scans, else blindspot.")] = None,
     neighbours: Annotated[int, typer.Option(help="Slices to each side that the network sees too; 1 or 2 for an aligned stack.", min=0)] = 0,
@@ -53,19 +55,17 @@ def fit(
     from fibsem_ij import denoise, files
     from fibsem_ij.files import networks
     from fibsem_ij.learn.augment import Augment
+    from fibsem_ij.verbs import denoise as verbs
 
     options = denoise.Options(method=method or ("supervised" if clean or scans else "blindspot"), neighbours=neighbours, minutes=minutes,
                               updates=updates, base=base, trim=trim, seed=seed, device=device,
                               augment=Augment(zoom=zoom, blur_px=blur, noise=noise))
     networks.check_target(net)
-    truth = files.read(clean) if clean else None
-    fields = _fields(scans) if scans else None
     bad = _bad(transforms)
     state = state_of(net, options, noisy, clean, scans, aligned, bad)
     with progress_to(progress, "denoise fit") as step:
-        network = denoise.fit(files.read(noisy), truth, scans=fields, bad=bad, align=None if aligned else registered, options=options,
-                              state=state, log=log, progress=thousandths(step))
-    networks.write(net, network)
+        network = verbs.fit(files.read(noisy), net, clean=clean, scans=scans, aligned=aligned, bad=bad, options=options, state=state,
+                            log=log, progress=step)
     shutil.rmtree(state, ignore_errors=True)
     last = network.record["history"]["rows"][-1]
     show({"method": options.method, "updates": last["update"], "seconds": last["seconds"], "score": last["score"], "path": str(net)}, json_,
@@ -90,17 +90,15 @@ def apply(
 
     fibsem-ij denoise apply noisy.tif net/ clean.tif --residual residual.tif
     """
-    from contextlib import ExitStack
-
-    from fibsem_ij import denoise, files
+    from fibsem_ij import files
     from fibsem_ij.files import networks
+    from fibsem_ij.verbs import denoise as verbs
 
-    stack, network = files.read(noisy), networks.read(net)
-    with ExitStack() as open_, progress_to(progress, "denoise apply") as step:
-        sinks = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm, names=stack.names)) if path
-                 else None for path, dtype in ((out, stack.dtype), (uncertainty, "float32"), (residual, "float32"))]
-        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], bad=_bad(transforms), draws=draws, flips=flips,
-                      device=device, progress=step)
+    _apart(noisy, out, uncertainty, residual)
+    stack = files.read(noisy)
+    with progress_to(progress, "denoise apply") as step:
+        verbs.apply(stack, networks.read(net), out, uncertainty=uncertainty, residual=residual, bad=_bad(transforms), draws=draws,
+                    flips=flips, device=device, progress=step)
     show({"shape": list(stack.shape), "path": str(out)}, json_, f"{len(stack)} clean slices in {out}")
 
 
@@ -134,7 +132,7 @@ def score(
 
 @app.command()
 def truth(
-    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field.")],
+    scans: Annotated[Path, typer.Argument(help="Repeated scans: a folder with one folder, or one stack, a field; or one field alone.")],
     out: Annotated[Path, typer.Argument(help="Stack to write: one slice a field.")],
     trim: Annotated[float | None, typer.Option(help="The mean without this share at either end, instead of the median.")] = None,
     aligned: Aligned = False,
@@ -149,14 +147,15 @@ def truth(
 
     from fibsem_ij import files
     from fibsem_ij.denoise import truth as of_scans
+    from fibsem_ij.verbs import denoise as verbs
 
-    fields = _fields(scans)
+    fields = verbs.fields(scans)
     of_scans.checked(fields)
     dtype = np.dtype(fields[0].dtype)
     shape = (len(fields), *fields[0].shape[1:])
     with files.create(out, shape=shape, dtype=dtype, voxel_nm=fields[0].voxel_nm) as sink, progress_to(progress, "denoise truth") as step:
         for z, field in enumerate(fields):
-            middle = of_scans.truth(field, trim=trim, align=None if aligned else registered)
+            middle = of_scans.truth(field, trim=trim, align=None if aligned else verbs.registered)
             sink[z] = middle.astype(dtype) if dtype.kind == "f" else np.rint(middle).astype(dtype)
             if step:
                 step(z + 1, len(fields))
@@ -164,30 +163,15 @@ def truth(
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
 
 
+def _apart(noisy: Path, *written: Path | None) -> None:
+    """No result takes the place of the stack it is made from, or of another."""
+    paths = [path.resolve() for path in (noisy, *written) if path]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"expected a name of its own for each stack, got {path.name} twice; write the result beside the noisy stack")
+
+
 def _bad(transforms: Path | None) -> tuple[int, ...]:
     from fibsem_ij.files import transforms as door
 
     return door.read(transforms).bad if transforms else ()
-
-
-def registered(scans: Any) -> Any:
-    """Scans of one field, put on the first of them; what moved in from outside stays as it was."""
-    import numpy as np
-
-    from fibsem_ij import register
-
-    fitted = register.fit(scans, options=register.Options(model="translation", reference=0))
-    moved = register.apply(scans.astype(np.float32), fitted, interpolation="cubic", fill=np.nan)
-    return np.where(np.isnan(moved), scans, moved)
-
-
-def _fields(folder: Path) -> list[Any]:
-    """One stack (scan, y, x) a field, in natural order."""
-    from fibsem_ij import files
-    from fibsem_ij.files.folder import natural
-
-    if not folder.is_dir():
-        return [files.read(folder)]
-    found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: natural(p.name))
-    folders = [p for p in found if p.is_dir()]
-    return [files.read(p) for p in folders or found]

@@ -1,8 +1,4 @@
-"""fibsem-ij labels edit: corrections to a label stack on disk, logged beside it, each to be undone.
-
-The corrected stack is written whole beside the old one and takes its name at the end, after the record is on disk. A
-record whose edit a crash prevented shows in the pixels, and is dropped by the next edit.
-"""
+"""fibsem-ij labels edit: corrections to a label stack on disk, logged beside it, each to be undone. How is said in verbs/edits.py."""
 
 from __future__ import annotations
 
@@ -12,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fibsem_ij.cli.terminal import Followed, Json, Progress, progress_to, show
+from fibsem_ij.cli.terminal import Json, Progress, progress_to, show
 
-app = typer.Typer(help="Correct a label image: merge, split, delete, reassign, undo. Every edit is logged beside it.", no_args_is_help=True)
+app = typer.Typer(help="Correct a label image: merge, split, delete, reassign, renumber, undo. Every edit is logged.", no_args_is_help=True)
 
-Stack = Annotated[Path, typer.Argument(help="Label image to correct: .tif, folder, .zarr, .mrc, .npy.")]
+Stack = Annotated[Path, typer.Argument(help="Label image to correct: .tif, folder, .zarr, .mrc, .npy, .nrrd.")]
 Number = Annotated[int, typer.Argument(help="Number of the object.", min=1)]
 
 
@@ -73,46 +69,59 @@ def reassign(labels: Stack, number: Number, to: Annotated[int, typer.Argument(he
 
 
 @app.command()
+def renumber(labels: Stack, progress: Progress = "bar", json_: Json = False) -> None:
+    """Number the objects 1, 2, ... without gaps.
+
+    fibsem-ij labels edit renumber labels.zarr
+    """
+    from fibsem_ij.objects import edits
+
+    _edit(labels, "renumber", edits.renumber, progress, json_)
+
+
+@app.command("undo-event")
+def undo_event(labels: Stack, row: Annotated[int, typer.Argument(help="Row of the event in the table, the first is 1.", min=1)],
+               events: Annotated[Path | None, typer.Option(help="The log of `objects cells`; LABELS.events.csv if left out.")] = None,
+               progress: Progress = "bar", json_: Json = False) -> None:
+    """Take back a decision of `objects cells`: an island that joined a cell gets a number of its own.
+
+    fibsem-ij labels edit undo-event cells.zarr 12
+    """
+    from fibsem_ij.files import tables
+    from fibsem_ij.objects import edits
+
+    table = tables.read(events or labels.parent / f"{labels.name}.events.csv")
+    if missing := {"z", "track", "event", "into", "y", "x"} - set(table):
+        raise ValueError(f"expected a log of objects cells, got a table without {', '.join(sorted(missing))}; run objects cells again")
+    _edit(labels, f"undo-event {row}", lambda src: edits.undo_event(src, table, row), progress, json_)
+
+
+@app.command()
 def undo(labels: Stack, progress: Progress = "bar", json_: Json = False) -> None:
     """Undo the last edit that stands; again undoes the one before it.
 
     fibsem-ij labels edit undo labels.zarr
     """
     from fibsem_ij.objects import edits
+    from fibsem_ij.verbs.edits import settled
 
-    entries = _settled(labels)
+    entries = settled(labels)
     undone = {entry["undoes"] for entry in entries}
     standing = [e for e in entries if e["undoes"] is None and e["edit"] not in undone]
     if not standing:
         raise ValueError(f"expected an edit of {labels} to undo, got none; there is nothing to do")
     last = standing[-1]
-    _edit(labels, f"undo {last['do']}", lambda src: edits.undo(last["runs"], shape=src.shape), progress, json_, undoes=last["edit"])
+    _edit(labels, f"undo {last['do']}", lambda src: edits.undo(last["runs"], shape=src.shape), progress, json_, undoes=last["edit"],
+          entries=entries)
 
 
-def _edit(path: Path, do: str, change_of: Callable[[Any], Any], progress: str, json_: bool, *, undoes: int | None = None) -> None:
-    from fibsem_ij import files
-    from fibsem_ij.files import edit_log
-    from fibsem_ij.objects import edits
+def _edit(path: Path, do: str, change_of: Callable[[Any], Any], progress: str, json_: bool, *, undoes: int | None = None,
+          entries: list[dict[str, Any]] | None = None) -> None:
+    from fibsem_ij.verbs.edits import edit
 
-    entries = _settled(path)
-    src = files.read_labels(path)
-    with (files.create(path, shape=src.shape, dtype=src.dtype, voxel_nm=src.voxel_nm, names=src.names, labels=True,
-                       classes=src.classes) as out, progress_to(progress, "edit") as step):
-        runs = edits.apply(src, Followed(out, step), change_of(src))
-        if not len(runs):
-            raise ValueError(f"expected {do!r} to change something, it does not; look at the numbers in {path}")
-        edit_log.append(path, do, runs, after=entries, undoes=undoes)
-    show({"do": do, "voxels": int(runs[:, 1].sum()), "path": str(path)}, json_, f"{do}: {int(runs[:, 1].sum())} voxels of {path}")
-
-
-def _settled(path: Path) -> list[dict[str, Any]]:
-    """The log without a last record that the pixels do not show."""
-    from fibsem_ij import files
-    from fibsem_ij.files import edit_log
-    from fibsem_ij.objects import edits
-
-    entries = edit_log.read(path)
-    return entries if not entries or edits.was_done(files.read_labels(path), entries[-1]["runs"]) else entries[:-1]
+    with progress_to(progress, "edit") as step:
+        voxels = edit(path, do, change_of, undoes=undoes, entries=entries, progress=step)
+    show({"do": do, "voxels": voxels, "path": str(path)}, json_, f"{do}: {voxels} voxels of {path}")
 
 
 def _point(text: str) -> tuple[int, int, int]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from fibsem_ij.cli import edits
-from fibsem_ij.cli.terminal import Followed, Json, Progress, VoxelNm, progress_to, show, voxel_of
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, show, voxel_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Label images and ROI sets, each into the other. No Java needed.", no_args_is_help=True)
 app.add_typer(edits.app, name="edit")
@@ -16,7 +17,7 @@ app.add_typer(edits.app, name="edit")
 
 @app.command("to-rois")
 def labels_to_rois(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     rois: Annotated[Path, typer.Argument(help="ROI set to write: .zip.")],
     progress: Progress = "bar",
     json_: Json = False,
@@ -62,7 +63,7 @@ def labels_from_rois(
 
 @app.command("to-imagej")
 def labels_to_imagej(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     out: Annotated[Path, typer.Argument(help="ImageJ stack to write: .tif.")],
     voxel_nm: VoxelNm = "",
     progress: Progress = "bar",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, show, voxel_of
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, progress_to, say, show, voxel_of
 
 Table = dict[str, Any]
 
 
 def measure(
-    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder of slices, .zarr, .mrc, .npy.")],
+    labels: Annotated[Path, typer.Argument(help="Label image: .tif, folder of slices, .zarr, .mrc, .npy, .nrrd.")],
     table: Annotated[Path, typer.Argument(help="Table to write, .csv or .parquet; units and definitions go into .json beside it.")],
     image: Annotated[Path | None, typer.Option(help="Grey stack: adds grey values and texture.")] = None,
     parent: Annotated[Path | None, typer.Option(help="Labels of cells or nuclei: in which one, how near to its membrane.")] = None,
@@ -39,7 +43,7 @@ def measure(
     fibsem-ij measure mitochondria.zarr measures.csv --image aligned.zarr --parent cells.zarr --parents-table cells.csv
     """
     from fibsem_ij import files
-    from fibsem_ij import measure as room
+    from fibsem_ij.verbs import measure as verbs
 
     _may_write([path for path in (table, parents_table, contacts_table) if path])
     if against and nearest:
@@ -52,19 +56,37 @@ def measure(
     stack = files.read_labels(labels, voxel_nm=voxel_of(voxel_nm))
     others = {"parent": parent, "against": against, "later": later}
     found = {name: _like(stack, path, voxel_nm, elsewhere=name == "later") for name, path in others.items() if path}
-    with progress_to(progress, "measure") as step:
-        columns = _with_classes(room.apply(stack, image=files.read(image) if image else None, options=options, progress=step), stack)
     about: Table = {}
-    if direction:
-        about["fibres"] = _fibres(columns, stack, direction)
-    extra = _relations(columns, about, stack, found, fill=fill_parents, nearest=nearest, match=match, farthest=farthest)
-    _write(table, columns, stack, labels=labels.name, **about)
-    if parents_table:
-        _write(parents_table, extra["parent"], stack, labels=labels.name)
-    if contacts_table:
-        _write(contacts_table, _contacts(stack), stack, labels=labels.name)
+    with progress_to(progress, "measure") as told_to, _doubts_said():
+        step = _steps(told_to, len(options.groups) + len(found) + nearest + bool(contacts_table))
+        columns = verbs.measured(stack, files.read(image) if image else None, options=options, progress=step)
+        if direction:
+            about["fibres"] = _fibres(columns, stack, direction)
+        extra = _relations(columns, about, stack, found, step, fill=fill_parents, nearest=nearest, match=match, farthest=farthest)
+        if contacts_table:
+            extra["contacts"] = _contacts(stack)
+            step()
+    verbs.write(table, columns, stack, labels=labels.name, **about)
+    for path, name in ((parents_table, "parent"), (contacts_table, "contacts")):
+        if path:
+            verbs.write(path, extra[name], stack, labels=labels.name)
     told = {"objects": len(columns["label"]), "columns": len(columns), "path": str(table), **about}
     show(told, json_, _line(told))
+
+
+def _steps(told_to: Callable[[int, int], None] | None, total: int) -> Callable[..., None]:
+    """A count of what is done, of groups of measures and of relations alike."""
+    done = count(1)
+    return lambda *_: told_to(next(done), total) if told_to else None
+
+
+@contextmanager
+def _doubts_said() -> Iterator[None]:
+    """What the room warns of, as a line at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: say(f"fibsem-ij: {message}")
+        yield
 
 
 def _may_write(paths: list[Path]) -> None:
@@ -119,14 +141,6 @@ def _three(text: str) -> tuple[float, float, float] | None:
         raise ValueError(f"expected --axis as a direction z,y,x other than 0,0,0, got {text!r}; the x axis is 0,0,1") from None
 
 
-def _with_classes(columns: Table, stack: Any) -> Table:
-    """A label image of classes says which each row is."""
-    import numpy as np
-
-    names = np.array([stack.classes.get(number, "") for number in columns["label"].tolist()], np.str_)
-    return {"label": columns["label"], "class": names, **columns} if stack.classes else columns
-
-
 def _fibres(columns: Table, stack: Any, direction: tuple[float, float, float]) -> Table:
     """The angle of each object; of all of them, how alike they lie."""
     import numpy as np
@@ -139,7 +153,8 @@ def _fibres(columns: Table, stack: Any, direction: tuple[float, float, float]) -
     return fibres.population(axes, lengths=np.stack([columns[f"axis_length_{i}_{unit}"] for i in (1, 2)], 1))
 
 
-def _relations(columns: Table, about: Table, stack: Any, others: Table, *, fill: bool, nearest: bool, match: str, farthest: float) -> Table:
+def _relations(columns: Table, about: Table, stack: Any, others: Table, step: Callable[[], None], *, fill: bool, nearest: bool, match: str,
+               farthest: float) -> Table:
     """Adds columns, and what is to be said of them all; further tables are returned."""
     from fibsem_ij.measure import between, displacement
 
@@ -148,11 +163,14 @@ def _relations(columns: Table, about: Table, stack: Any, others: Table, *, fill:
         more, extra["parent"] = between.within(stack, others["parent"], fill=fill)
         columns |= more
         about["with_parent"] = int((more["parent"] != 0).sum())
+        step()
     if nearest or "against" in others:
         columns |= between.nearest(stack, others.get("against"))
+        step()
     if "later" in others:
         columns |= (more := between.displaced(stack, others["later"], by=match, farthest=farthest))
         about["displacement"] = displacement.summary(more)
+        step()
     return extra
 
 
@@ -160,14 +178,6 @@ def _contacts(stack: Any) -> Table:
     from fibsem_ij.measure import between
 
     return between.touching(stack)
-
-
-def _write(path: Path, table: Table, stack: Any, **about: Any) -> None:
-    from fibsem_ij.files import sidecar
-    from fibsem_ij.measure import columns
-
-    described = columns.described(table, columns.definitions(), voxel_nm=stack.voxel_nm)
-    sidecar.write(path, table, described, voxel_nm=list(stack.voxel_nm) if stack.voxel_nm else None, **about)
 
 
 def _line(told: Table) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Followed, Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="Stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Out = Annotated[Path, typer.Argument(help="Label image to write.")]
 
 
@@ -22,7 +22,8 @@ def cells(
     out: Out,
     drawn: Annotated[Path, typer.Option(help="Drawn cells: folder of label slices, label stack with empty slices, or ROI set.")],
     boundary: Annotated[Path | None, typer.Option(help="Probability (8 bit) of cell boundary.")] = None,
-    way: Annotated[Literal["frame", "selective", "everywhere"], typer.Option(help="How carried outlines cut the mask.")] = "frame",
+    way: Annotated[Literal["frame", "selective", "everywhere"], typer.Option(help="Carried outlines cut the mask everywhere, "
+                        "only where cells would merge (selective), or slice by slice with the boundaries seen (frame).")] = "frame",
     workers: Workers = 0,
     progress: Progress = "bar",
     json_: Json = False,
@@ -33,17 +34,12 @@ def cells(
     """
     from fibsem_ij import files, objects
     from fibsem_ij.files import drawn as layers
-    from fibsem_ij.files import tables
+    from fibsem_ij.verbs import objects as verbs
 
-    stack, edges = (files.read(src), files.read(boundary)) if boundary else _interior_and_boundary(src)
+    stack, edges = (files.read(src), files.read(boundary)) if boundary else verbs.interior_and_boundary(src)
     fitted = objects.fit(layers.read(drawn, stack, classes=False).slices)
-    events: list[Any] = []
-    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "cells") as step):
-        objects.apply(stack, fitted, sink, boundary=edges, options=objects.Options(way=way),
-                      executor=pool, log=events.append, progress=step)
-    told = Counter(event for table in events for event in table["event"].tolist())
-    if events:
-        tables.write(out.parent / f"{out.name}.events.csv", events[0])
+    with workers_of(workers) as pool, progress_to(progress, "cells") as step:
+        told = verbs.cells(stack, edges, fitted, out, options=objects.Options(way=way), executor=pool, progress=step)
     show({"slices": len(stack), "drawn": len(fitted), "events": dict(told), "path": str(out)}, json_,
          f"{len(stack)} slices in {out} from {len(fitted)} drawn; " + (", ".join(f"{n} {e}" for e, n in told.items()) or "no events"))
 
@@ -63,12 +59,12 @@ def link(
     """
     from fibsem_ij import files
     from fibsem_ij.objects import linking
+    from fibsem_ij.verbs import objects as verbs
 
-    stack = files.read(src)
-    with (_labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
-        linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step)
-        count = _count(sink)
-    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+    stack, counted = files.read(src), list[int]()
+    with (verbs.labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
+        linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step, count=counted.append)
+    show({"objects": counted[0], "path": str(out)}, json_, f"{counted[0]} objects in {out}")
 
 
 @app.command()
@@ -80,8 +76,8 @@ def components(
     connectivity: Annotated[int | None, typer.Option(help="6, 18 or 26 neighbours.")] = None,
     delta: Annotated[float | None, typer.Option(help="Grey neighbours that differ by no more hang together.")] = None,
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Fill what one class alone surrounds.")] = False,
-    least_voxels: Annotated[float, typer.Option(help="Smaller pieces go.")] = 0,
-    least_nm3: Annotated[float, typer.Option(help="The same by volume.")] = 0,
+    least_voxels: Annotated[str, typer.Option(help="Smaller pieces go: 500, or for classes apart 1:500,2:80.")] = "0",
+    least_nm3: Annotated[str, typer.Option(help="The same by volume.")] = "0",
     largest: Annotated[int | None, typer.Option(help="Keep so many.")] = None,
     split_px: Annotated[float | None, typer.Option(help="Cut pieces at necks narrower by this in radius.")] = None,
     voxel_nm: VoxelNm = "",
@@ -97,16 +93,16 @@ def components(
     from fibsem_ij import files
     from fibsem_ij.objects.components import PRESETS, Options
     from fibsem_ij.objects.components import components as fill
+    from fibsem_ij.verbs import objects as verbs
 
-    options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, least_voxels=least_voxels,
-                      least_nm3=least_nm3, split_px=split_px)
+    options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, split_px=split_px,
+                      least_voxels=_least(least_voxels), least_nm3=_least(least_nm3))
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
-    stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
-    with _labels(out, stack) as sink, progress_to(progress, "components") as step:
-        fill(stack, Followed(sink, step, times=2), options=options)
-        count = _count(sink)
-    show({"objects": count, "path": str(out)}, json_, f"{count} objects in {out}")
+    stack, counted = files.read(src, voxel_nm=voxel_of(voxel_nm)), list[int]()
+    with verbs.labels(out, stack) as sink, progress_to(progress, "components") as step:
+        fill(stack, Followed(sink, step, times=2), options=options, count=counted.append)
+    show({"objects": counted[0], "path": str(out)}, json_, f"{counted[0]} objects in {out}")
 
 
 @app.command()
@@ -131,12 +127,13 @@ def nuclei(
     from fibsem_ij import files
     from fibsem_ij.files import tables
     from fibsem_ij.objects import nuclei as room
+    from fibsem_ij.verbs import objects as verbs
     from fibsem_ij.volume import Volume
 
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "nuclei") as step:
         found = room.find(stack, options=room.Options(least=least, most=most), executor=pool, progress=step)
-    with _labels(out, stack) as sink:
+    with verbs.labels(out, stack) as sink:
         room.draw(found, sink)
     if crops:
         crops.mkdir(parents=True, exist_ok=True)
@@ -165,27 +162,9 @@ def score(
     show(told, json_, "\n".join(f"{name:14} {value:.4g}" for name, value in told.items()))
 
 
-def _labels(out: Path, like: Any) -> Any:
-    import numpy as np
-
-    from fibsem_ij import files
-
-    return files.create(out, shape=like.shape, dtype=np.uint32, voxel_nm=like.voxel_nm, names=like.names, labels=True)
-
-
-def _count(labels: Any) -> int:
-    return max(int(labels[z].max()) for z in range(labels.shape[0]))
-
-
-def _interior_and_boundary(path: Path) -> tuple[Any, Any]:
-    """Of a store of class probabilities that has both; a plain stack has no boundary."""
-    from fibsem_ij import files
-    from fibsem_ij.files import probabilities
-
-    if not probabilities.found(path):
-        return files.read(path), None
-    store = probabilities.read(path)
-    if missing := {"interior", "boundary"} - set(store.classes):
-        raise ValueError(f"{path}: expected the classes interior and boundary, got {', '.join(store.classes)} and no {min(missing)}; "
-                         "train with segment fit --preset cells, or give a mask of one class")
-    return store.of("interior"), store.of("boundary")
+def _least(text: str) -> float | dict[int, float]:
+    """One number, or one for each class: "500", "1:500,2:80"."""
+    try:
+        return {int(k): float(v) for k, v in (part.split(":") for part in text.split(","))} if ":" in text else float(text)
+    except ValueError:
+        raise ValueError(f"expected a size, or one for each class, got {text!r}; write 500, or 1:500,2:80") from None

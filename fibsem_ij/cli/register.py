@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,7 +11,7 @@ from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progr
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Fitted = Annotated[Path, typer.Argument(help="Transforms: .json.")]
 
 
@@ -25,7 +25,8 @@ def fit(
     runs: Annotated[int, typer.Option(help="Stochastic runs a pair; their median is the fit.", min=1)] = 25,
     reach: Annotated[int, typer.Option(help="Fit pairs at distance 1 to this.", min=1)] = 2,
     canvas: Annotated[Literal["same", "pad", "crop"], typer.Option(help="pad: nothing is lost; crop: what all slices share.")] = "same",
-    contrast: Annotated[Literal["none", "equalise"], typer.Option(help="Done to slices before the estimate.")] = "none",
+    contrast: Annotated[Literal["none", "equalise", "match"],
+                        typer.Option(help="Done to slices before the estimate; match: to the neighbours' histogram.")] = "none",
     reference: Annotated[int | None, typer.Option(help="The slice that stays where it is; else the first good one.")] = None,
     keep_trend: Annotated[bool, typer.Option("--keep-trend", help="Leave slow drift in: it is the specimen's own.")] = False,
     anchors: Annotated[Path | None, typer.Option(help="Known matrices of some slices: transforms .json, or .csv with z,tx,ty.")] = None,
@@ -42,18 +43,16 @@ def fit(
 
     fibsem-ij register fit slices/ transforms.json --canvas pad
     """
+    from dataclasses import replace
+
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
+    from fibsem_ij.verbs.register import with_aligner
 
-    how: Any = aligner
-    if aligner.startswith("fiji-"):
-        from fibsem_ij import fiji
-        from fibsem_ij.fiji.plugins import ALIGNERS
-
-        how = ALIGNERS[aligner](fiji.start(home), model=model, runs=runs)
-    options = register.Options(model=model, aligner=how, runs=runs, seed=seed, device=device, reach=reach, contrast=contrast,
-                               reference=reference, keep_trend=keep_trend, canvas=canvas, bad=slices_of(bad, "--bad"),
+    options = register.Options(model=model, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
+                               keep_trend=keep_trend, canvas=canvas, bad=slices_of(bad, "--bad"),
                                anchors=door.read_anchors(anchors) if anchors else {})
+    options = replace(with_aligner(options, aligner, home=home), device=device)
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "register") as step:
         fitted = register.fit(stack, options=options, executor=pool, progress=step)
@@ -82,6 +81,7 @@ def apply(
     """
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
+    from fibsem_ij.verbs import register as verbs
 
     fitted = door.read(transforms)
     if src.suffix.lower() in (".zip", ".roi"):
@@ -91,12 +91,32 @@ def apply(
         show({"rois": count, "path": str(out)}, json_, f"{count} ROIs in {out}")
         return
     stack = files.read_labels(src) if labels else files.read(src)
-    shape = (len(fitted), *fitted.canvas)
-    with (files.create(out, shape=shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, labels=labels,
-                       classes=getattr(stack, "classes", None)) as sink,
-          workers_of(workers) as pool, progress_to(progress, "apply") as step):
-        register.apply(stack, fitted, sink, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
+    with workers_of(workers) as pool, progress_to(progress, "apply") as step:
+        shape = verbs.apply(stack, fitted, out, interpolation=interpolation, contrast=contrast, executor=pool, progress=step)
     show({"shape": list(shape), "path": str(out)}, json_, f"{shape[0]} slices of {shape[1]} x {shape[2]} in {out}")
+
+
+@app.command()
+def invert(
+    transforms: Fitted,
+    out: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
+    like: Annotated[Path, typer.Option(help="The raw stack: lends the size of its slices.")],
+    json_: Json = False,
+) -> None:
+    """Write the transforms that undo these: applied to the aligned stack, or to labels drawn on it, they lead back to the raw slices.
+
+    fibsem-ij register invert transforms.json back.json --like slices/
+    """
+    from fibsem_ij import files
+    from fibsem_ij.files import transforms as door
+
+    fitted, stack = door.read(transforms), files.read(like)
+    if len(stack) != len(fitted):
+        raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got {len(stack)}; these transforms are of another stack")
+    inverted = fitted.inverse(stack.shape[1:])
+    door.write(out, inverted)
+    show({"slices": len(inverted), "canvas": list(inverted.canvas), "path": str(out)}, json_,
+         f"{len(inverted)} slices in {out}, canvas {inverted.canvas[0]} x {inverted.canvas[1]}")
 
 
 @app.command()

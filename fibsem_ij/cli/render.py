@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Pictures, films, meshes and figures; one page that shows a workspace.", no_args_is_help=True)
 
-Labels = Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy.")]
+Labels = Annotated[Path, typer.Argument(help="Label image: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")]
 Only = Annotated[str, typer.Option(help="These labels alone: 3,7,12.")]
 Voxels = Annotated[int, typer.Option(help="A larger stack is drawn on a coarser grid.", min=1)]
 Smoothing = Annotated[float, typer.Option(help="Of the surface: 0 leaves the stairs, 2 is smoother.", min=0.0, max=20.0)]
@@ -128,7 +128,7 @@ def table(
 
 @app.command()
 def montage(
-    src: Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob, .zarr, .mrc, .npy.")],
+    src: Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob, .zarr, .mrc, .npy, .nrrd.")],
     out: Annotated[Path, typer.Argument(help="Picture to write: .png.")],
     labels: Annotated[Path | None, typer.Option(help="Label image of the same stack, drawn over it.")] = None,
     count: Annotated[int, typer.Option(help="Slices, spread through the stack.", min=1, max=400)] = 10,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,17 +10,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fibsem_ij.cli.segment_scores import score
-from fibsem_ij.cli.terminal import Followed, Json, Progress, progress_to, say, show, slices_of
+from fibsem_ij.cli.terminal import Json, Progress, progress_to, say, show, slices_of
+from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Classes from a few drawn slices: train, apply, score; which slices to draw.", no_args_is_help=True)
 app.command()(score)
 
-Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy.")]
+Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 How = Annotated[Literal["argmax", "threshold", "priority"], typer.Option(
     help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it.")]
 Threshold = Annotated[float, typer.Option(help="Probability a class needs, up to 1.", min=0.001, max=1)]
 Priority = Annotated[list[str] | None, typer.Option(help="Classes, the strongest first: give it for each.")]
+Crumbs = Annotated[bool, typer.Option("--crumbs", help="Leave pieces in that are smaller, in a slice, than what was drawn.")]
 LeastVoxels = Annotated[list[str] | None, typer.Option(help="CLASS=N: its 3D pieces of fewer voxels go; 1000 to 3000 for organelles.")]
 
 
@@ -41,6 +43,7 @@ def fit(
     grain: Annotated[bool, typer.Option("--grain", help="It also sees the slice with its grains taken out.")] = False,
     encoder: Annotated[Path | None, typer.Option(help="efficientunet: timm's weights of its encoder, a .safetensors file that you have.",
                                                  exists=True, dir_okay=False)] = None,
+    start: Annotated[Path | None, typer.Option(help="Start from this network, of the same options and classes, not afresh.")] = None,
     boundary_px: Annotated[int | None, typer.Option(help="Of drawn objects: how wide their boundary is.", min=1)] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A network of its own for each class.")] = False,
     trainings: Annotated[int | None, typer.Option(help="Train so many times, with other seeds.", min=1)] = None,
@@ -60,9 +63,10 @@ def fit(
     import shutil
 
     from fibsem_ij import files, segment
-    from fibsem_ij.cli.training import state_of, thousandths
+    from fibsem_ij.cli.training import state_of
     from fibsem_ij.files import drawn as layers
     from fibsem_ij.files import networks
+    from fibsem_ij.verbs import segment as verbs
 
     options = _options(preset, base, network=network, minutes=minutes, updates=updates, rate=rate, neighbours=neighbours, context=context,
                        patch=patch, grain=segment.options.GRAIN if grain else None, boundary_px=boundary_px, per_class=per_class,
@@ -72,11 +76,9 @@ def fit(
     stack = files.read(src)
     layer = layers.read(drawn, stack, classes=options.boundary_px is None)
     _warn(layer.warnings)
-    state = state_of(net, options, src, drawn, encoder)
+    state = state_of(net, options, src, drawn, start or encoder)
     with progress_to(progress, "segment fit") as step:
-        trained = segment.fit(stack, layer.slices, names=layer.names, options=options, prepare=_starts(options, encoder), state=state,
-                              log=log, progress=thousandths(step))
-    networks.write_all(net, trained)
+        trained = verbs.fit(stack, layer, net, options=options, encoder=encoder, start=start, state=state, log=log, progress=step)
     shutil.rmtree(state, ignore_errors=True)
     _warn(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))
     told = [{"seed": one.record["seed"], "f1": one.record["f1"], **one.record["history"]["rows"][-1]} for one in trained]
@@ -96,8 +98,9 @@ def apply(
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
+    crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
-    flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
+    flips: Annotated[bool | None, typer.Option(help="The mean over mirrored tiles, in four times the time; else as the preset.")] = None,
     tile: Annotated[int, typer.Option(help="Pixels a side that the network sees at once, in multiples of 32.")] = 512,
     device: Device = "auto",
     progress: Progress = "bar",
@@ -110,16 +113,16 @@ def apply(
     from fibsem_ij import files, segment
     from fibsem_ij.cli import networks
     from fibsem_ij.files import probabilities as stores
+    from fibsem_ij.verbs import segment as verbs
 
     stack, trained = files.read(src), networks.opened(net)
     names = segment.classes(trained)
-    way = _way(names, how, threshold, priority, least_voxels)
+    way = _way(names, how, threshold, priority, {} if crumbs else segment.least_drawn(trained), least_voxels)
     chosen = sorted({*slices_of(slices, "--slices", len(stack))}) or list(range(len(stack)))
-    shape, slice_names = (len(chosen), *stack.shape[1:]), tuple(stack.names[z] for z in chosen)
-    with _class_image(out, shape, stack.voxel_nm, slice_names, names) as sink, _kept(probabilities, out) as kept:
-        with (stores.create(kept, names=names, shape=shape, voxel_nm=stack.voxel_nm, slice_names=slice_names) as filled,
-              progress_to(progress, "segment apply") as step):
-            segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, progress=step)
+    shape = (len(chosen), *stack.shape[1:])
+    with verbs.class_image(out, stack, names, slices=chosen) as sink, _kept(probabilities, out) as kept:
+        with progress_to(progress, "segment apply") as step:
+            verbs.apply(stack, trained, kept, slices=chosen, tile=tile, flips=flips, device=device, progress=step)
         segment.labels(stores.read(kept), sink, ids=names, **way)
     show({"shape": list(shape), "classes": names, "path": str(out)}, json_, f"{len(chosen)} slices in {out}: {_named(names)}")
 
@@ -131,6 +134,7 @@ def label(
     how: How = "argmax",
     threshold: Threshold = 0.5,
     priority: Priority = None,
+    crumbs: Crumbs = False,
     least_voxels: LeastVoxels = None,
     progress: Progress = "bar",
     json_: Json = False,
@@ -141,11 +145,11 @@ def label(
     """
     from fibsem_ij import segment
     from fibsem_ij.files import probabilities as stores
+    from fibsem_ij.verbs import segment as verbs
 
     store = stores.read(probabilities)
-    way = _way(store.names, how, threshold, priority, least_voxels)
-    first = store[0]
-    with _class_image(out, first.shape, first.voxel_nm, first.names, store.names) as sink, progress_to(progress, "label") as step:
+    way = _way(store.names, how, threshold, priority, {} if crumbs else store.least_px, least_voxels)
+    with verbs.class_image(out, store[0], store.names) as sink, progress_to(progress, "label") as step:
         segment.labels(store, Followed(sink, step), ids=store.names, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
 
@@ -182,29 +186,13 @@ def _options(preset: str, base: int | None, **given: Any) -> Any:
     """Those of the preset, but for what was given."""
     from dataclasses import replace
 
-    from fibsem_ij.segment.presets import PRESETS, SMALL
+    from fibsem_ij.segment.presets import PRESETS, based
 
     if preset not in PRESETS:
         raise ValueError(f"expected a preset of {', '.join(PRESETS)}, got {preset!r}; leave it out for quick")
     options = replace(PRESETS[preset], **{key: value for key, value in given.items()
                                           if value is not None and value is not False and value != ()})
-    if base is None:
-        return options
-    config = SMALL.get(options.network, {}) if options.config is None else options.config
-    return replace(options, config={**config, "base": base})
-
-
-def _starts(options: Any, encoder: Path | None) -> Callable[[Any], None] | None:
-    """What puts the user's own weights into a network."""
-    from functools import partial
-
-    if encoder is None:
-        return None
-    if options.network != "efficientunet":
-        raise ValueError(f"expected --encoder with --network efficientunet, got {options.network}; leave one of them out")
-    from fibsem_ij.learn.nets.efficientunet import load_encoder
-
-    return partial(load_encoder, path=encoder)
+    return options if base is None else based(options, base)
 
 
 def _warn(lines: Iterable[str]) -> None:
@@ -224,13 +212,7 @@ def _kept(wanted: Path | None, out: Path) -> Iterator[Path]:
         yield Path(folder) / "probabilities.zarr"
 
 
-def _class_image(out: Path, shape: Sequence[int], voxel_nm: Any, slice_names: Sequence[str], names: Mapping[int, str]) -> Any:
-    from fibsem_ij import files
-
-    return files.create(out, shape=shape, dtype="uint8", voxel_nm=voxel_nm, names=slice_names, labels=True, classes=names)
-
-
-def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None,
+def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[str] | None, least_px: Mapping[str, int],
          least_voxels: list[str] | None) -> dict[str, Any]:
     """What `segment.labels` is asked for, checked before a network runs for hours."""
     least = {}
@@ -241,7 +223,7 @@ def _way(names: Mapping[int, str], how: str, threshold: float, priority: list[st
         least[name] = int(number)
     if unknown := [name for name in priority or [] if name not in names.values()]:
         raise ValueError(f"expected --priority of {_named(names)}, got {unknown[0]!r}; name those")
-    return {"how": how, "threshold": threshold, "priority": tuple(priority or ()), "least_voxels": least}
+    return {"how": how, "threshold": threshold, "priority": tuple(priority or ()), "least_px": least_px, "least_voxels": least}
 
 
 def _named(names: Mapping[int, str]) -> str:

@@ -57,24 +57,6 @@ def show(result: dict[str, Any], as_json: bool, text: str) -> None:
     print(json.dumps(result) if as_json else text)
 
 
-class Followed:
-    """An array to fill whose slices are counted as they are written, for work that tells no progress of its own. `times`: each so often."""
-
-    def __init__(self, sink: Any, step: Callable[[int, int], None] | None, times: int = 1) -> None:
-        self._sink, self._step, self._times, self._done = sink, step, times, 0
-        self.shape, self.dtype = sink.shape, sink.dtype
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._sink[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._sink[key] = value
-        self._done += len(range(*key.indices(self.shape[0]))) if isinstance(key, slice) else 1
-        if self._step:
-            total = self._times * self.shape[0]
-            self._step(min(self._done, total), total)
-
-
 @contextlib.contextmanager
 def progress_lines(mode: str) -> Iterator[Callable[[str], None]]:
     """Where the lines go that a command inside this process says for machines: on as they are, or into bars; warnings always on."""

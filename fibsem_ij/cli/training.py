@@ -1,8 +1,7 @@
-"""What the commands that train share: where a training stands when it was stopped, and how far it is."""
+"""What the commands that train share: where a training stands when it was stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,3 @@ def state_of(net: Path, *told: Any) -> Path:
             if other.name.startswith(f".{net.name}.") and other.suffix == ".training" and other != state:
                 shutil.rmtree(other, ignore_errors=True)
     return state
-
-
-def thousandths(step: Callable[[int, int], None] | None) -> Callable[[dict[str, Any]], None] | None:
-    """The progress of all trainings as (done, of 1000), told when it moves."""
-    if step is None:
-        return None
-    last = -1
-
-    def tell(told: dict[str, Any]) -> None:
-        nonlocal last
-        if (now := int(1000 * (told.get("training", 1) - 1 + told["position"]) / told.get("trainings", 1))) > last:
-            last = now
-            step(now, 1000)
-
-    return tell

@@ -16,13 +16,14 @@ whole pixels. To them it is structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fibsem_ij.denoise.options import Options
+from fibsem_ij.denoise.stacks import Finite
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[Array
     """A network that denoises `src`.
 
     Supervised, with one of `clean`, the truth of each slice of `src`, and `scans`, fields (scan, y, x) scanned again and again; with
-    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, see `truth`. `bad`: slices of `src`
-    that nothing is learned from, neither as a slice nor as a neighbour. `state`, `log` and `progress` are those of learn.train: with a
-    state folder a training that was stopped goes on.
+    neighbours the fields are consecutive slices. `align` puts the scans of a field onto the first, and slices of `clean` onto those of
+    `src` where they lie beside them, see `truth`. `bad`: slices of `src` that nothing is learned from, neither as a slice nor as a
+    neighbour. `state`, `log` and `progress` are those of learn.train: with a state folder a training that was stopped goes on.
     """
     from fibsem_ij.denoise.fitting import fit_stack  # brings torch
 
@@ -49,39 +50,39 @@ def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[Array
 
 def apply(src: ArrayLike, network: Network, out: WritableArray | None = None, *, uncertainty: WritableArray | None = None,
           residual: WritableArray | None = None, bad: Iterable[int] = (), draws: int = 0, tile: int = 512, flips: bool = False,
-          device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
+          device: str = "auto", done: Collection[int] = (), progress: Callable[[int, int], None] | None = None) -> Any:
     """The clean stack, slice by slice.
 
     Filled beside it where given, float32 in grey values: `residual`, what was taken away (it should look like noise); `uncertainty` of a
     vae, the deviation of decoded draws. `draws` of a vae: the mean of so many (8 say) instead of the decoded middle of the code.
     `bad`: slices that are no one's neighbours: the nearest good one stands in for them. They are denoised like the others.
-    `flips`: the mean over mirrored tiles, in four times the time.
+    `flips`: the mean over mirrored tiles, in four times the time. `done`: slices that `out` has already.
     """
     from fibsem_ij.denoise.applying import apply_network
 
     if out is None:
         out = np.empty(src.shape, src.dtype)
     apply_network(src, network, out, uncertainty=uncertainty, residual=residual, bad=bad, draws=draws, tile=tile, flips=flips,
-                  device=device, progress=progress)
+                  device=device, done=done, progress=progress)
     return out
 
 
 def score(result: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> dict[str, float]:
     """How far from the truth, in its grey values; summed slice by slice, both stacks may lie on disk.
 
-    `gradient`: the error of the gradient where the truth is steepest, at membranes. `data_range`: what PSNR and SSIM refer to; None: all
-    that an integer type holds, or the span of a float truth.
+    `gradient`: the error of the gradient where the truth is steepest, at membranes. `data_range`: what PSNR and SSIM refer to; None: 255 of
+    8 bits, else the span of the truth, for 16 bits are seldom filled.
     """
     from fibsem_ij.arrays import scores
 
+    result, truth = Finite(result, "the result"), Finite(truth, "the truth")
     span = _span(truth) if data_range is None else data_range
     return {"mae": scores.mae(result, truth), "mse": scores.mse(result, truth), "psnr": scores.psnr(result, truth, data_range=span),
             "ssim": scores.ssim(result, truth, data_range=span), "gradient": scores.gradient_error(result, truth)}
 
 
 def _span(truth: ArrayLike) -> float:
-    dtype = np.dtype(truth.dtype)
-    if dtype.kind in "iu":
-        return float(np.iinfo(dtype).max) - float(np.iinfo(dtype).min)
+    if np.dtype(truth.dtype) == np.uint8:
+        return 255.0
     ends = [(float(plane.min()), float(plane.max())) for plane in (np.asarray(truth[z]) for z in range(truth.shape[0]))]
     return max(high for _, high in ends) - min(low for low, _ in ends)

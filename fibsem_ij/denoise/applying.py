@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.denoise import variational
-from fibsem_ij.denoise.stacks import Good, Once, left_out
+from fibsem_ij.denoise.stacks import Finite, Good, Once, left_out
 from fibsem_ij.learn.network import Network
 from fibsem_ij.learn.predict import Options, predict
 from fibsem_ij.volume import ArrayLike, WritableArray
@@ -18,8 +19,8 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 
 def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncertainty: WritableArray | None,
                   residual: WritableArray | None, bad: Iterable[int], draws: int, tile: int, flips: bool, device: str,
-                  progress: Callable[[int, int], None] | None) -> None:
-    _check(src, network, out, uncertainty, residual)
+                  done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
+    _check(src, network, out, uncertainty, residual, draws)
     unseen = left_out(bad, src.shape[0]) if network.neighbours else frozenset[int]()
     drawn = network.task == "denoise.vae" and (draws > 0 or uncertainty is not None)
     forward = variational.forward_of(network.module, draws) if drawn else None
@@ -33,19 +34,22 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
         if uncertainty is not None:
             uncertainty[z] = values[1] / np.float32(network.scale.gain)
 
-    def tell(done: int, _: int) -> None:
+    def tell(before: int, more: int, _: int) -> None:
         if progress:
-            progress(run[0] + done, src.shape[0])
+            progress(before + more, src.shape[0])
 
-    for run in _runs(src.shape[0], unseen):
-        seen = Once(Good(src, unseen.difference(run), asking=run))
-        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run, progress=tell)
+    before = len(set(done))
+    for run in _runs([z for z in range(src.shape[0]) if z not in done], unseen):
+        seen = Once(Good(Finite(src, "the noisy stack"), unseen.difference(run), asking=run))
+        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run,
+                progress=partial(tell, before))
+        before += len(run)
 
 
-def _runs(depth: int, bad: Collection[int]) -> Iterator[range]:
+def _runs(slices: Iterable[int], bad: Collection[int]) -> Iterator[range]:
     """Good slices as long as they follow one another; each bad one alone, for it is shown only to itself."""
-    for lone, group in groupby(range(depth), bad.__contains__):
-        zs = list(group)
+    for (lone, _), group in groupby(enumerate(slices), lambda nz: (nz[1] in bad, nz[1] - nz[0])):
+        zs = [z for _, z in group]
         yield from (range(z, z + 1) for z in zs) if lone else (range(zs[0], zs[-1] + 1),)
 
 
@@ -57,14 +61,15 @@ def within(clean: npt.NDArray[Any], noisy: npt.NDArray[Any]) -> npt.NDArray[Any]
     return np.asarray(np.clip(clean, noisy.min(), noisy.max()))
 
 
-def _check(src: ArrayLike, network: Network, out: WritableArray, uncertainty: WritableArray | None, residual: WritableArray | None) -> None:
+def _check(src: ArrayLike, network: Network, out: WritableArray, uncertainty: WritableArray | None, residual: WritableArray | None,
+           draws: int) -> None:
     if not network.task.startswith("denoise."):
         raise ValueError(f"expected a network that denoises, got one for {network.task or 'an unknown task'}; name one of denoise fit")
     if np.dtype(src.dtype).name != network.scale.dtype:
         raise ValueError(f"expected a stack of {network.scale.dtype} like the one the network learned from, got {src.dtype}; "
                          "convert the stack, or fit another network")
-    if uncertainty is not None and network.task != "denoise.vae":
-        raise ValueError(f"expected a vae for an uncertainty map, got {network.task}; fit with the method vae")
+    if (uncertainty is not None or draws) and network.task != "denoise.vae":
+        raise ValueError(f"expected a vae for draws and an uncertainty map, got {network.task}; fit with the method vae")
     for name, array, dtype in (("out", out, src.dtype), ("uncertainty", uncertainty, np.float32), ("residual", residual, np.float32)):
         if array is not None and (tuple(array.shape) != tuple(src.shape) or array.dtype != dtype):
             raise ValueError(f"expected {name} of shape {tuple(src.shape)} and {np.dtype(dtype)}, got {tuple(array.shape)} and "

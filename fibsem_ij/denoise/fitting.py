@@ -16,7 +16,7 @@ from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.denoise.options import Options
 from fibsem_ij.denoise.stacks import Finite, Good, left_out
 from fibsem_ij.denoise.supervised import Supervised
-from fibsem_ij.denoise.truth import Align, Apart, Others, Scan, checked, share
+from fibsem_ij.denoise.truth import Align, Apart, Others, Scan, checked, onto, share
 from fibsem_ij.denoise.variational import Variational
 from fibsem_ij.learn import train as loop
 from fibsem_ij.learn.network import Network, build
@@ -27,6 +27,7 @@ from fibsem_ij.volume import ArrayLike
 # have to be all of the noise again, with the other sign (1.3 dB behind after a minute, and what is flat stays grainy).
 _PLAIN: dict[str, Any] = {"dropout": 0.0, "norm": "none", "smooth": 7}
 _MEASURED = 16  # slices that the noise and the say of a scan in its truth are read off
+_LOOKED = 5  # slices that tell whether the truth lies on the noisy stack
 
 
 def fit_stack(src: ArrayLike, clean: ArrayLike | None, scans: Sequence[ArrayLike] | None, *, bad: Iterable[int],
@@ -69,7 +70,10 @@ def _takes(noisy: ArrayLike, clean: ArrayLike | None, scans: Sequence[ArrayLike]
         return [(Finite(Scan(scans, i), f"scan {i}"), truth) for i, truth in zip(used, truths, strict=True)], {"scans": count}
     truth = Good(Finite(clean, "the truth"), bad) if clean is not None else noisy
     say = share(noisy, truth, slices=spread(noisy.shape[0], _MEASURED))
-    return [(noisy, Apart(noisy, truth, say) if say else truth)], {"share": say}
+    if say:  # then they are of one scan, and nothing moved
+        return [(noisy, Apart(noisy, truth, say))], {"share": say}
+    put = onto(noisy, truth, align, slices=spread(noisy.shape[0], _LOOKED), bad=bad) if align else truth
+    return [(noisy, put)], {"share": 0.0, "moved": put is not truth}
 
 
 def _training(options: Options) -> loop.Options:

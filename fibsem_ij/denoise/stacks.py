@@ -21,7 +21,8 @@ class Finite:
         found = np.asarray(self.src[key])
         if found.dtype.kind == "f" and not np.isfinite(found).all():
             z = key[0] if isinstance(key, tuple) else key
-            raise ValueError(f"slice {z} of {self.what}: expected finite grey values, got NaN or infinity; replace them first")
+            where = self.what if isinstance(z, slice) else f"slice {z} of {self.what}"
+            raise ValueError(f"{where}: expected finite grey values, got NaN or infinity; replace them first")
         return found
 
 

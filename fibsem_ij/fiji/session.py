@@ -225,6 +225,14 @@ class Session:
                 return None
             return Active(self.from_fiji(imp), str(imp.getTitle()), int(imp.getCurrentSlice()) - 1, show.selection_of(imp))
 
+    def image(self, title: str) -> Volume | None:
+        """The open image of that title, the one opened last; None if there is none."""
+        from fibsem_ij.fiji import windows
+
+        with self._jobs.lock, translated("look for an image"):
+            found = [imp for imp in windows.open_images() if str(imp.getTitle()) == title]
+            return self.from_fiji(found[-1]) if found else None
+
     def rois(self) -> DrawnRois:
         """The ROIs of the RoiManager and of the overlay in front."""
         with self._jobs.lock:

@@ -1,9 +1,9 @@
 """The door to disk: stacks, label stacks, tables and transforms in and out; every `read` has its `write`.
 
 A stack is told apart by name: `.tif` (ImageJ stack; BigTIFF, OME-TIFF and plain pages are read too), a folder or glob
-of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`. What is read stays on disk until it is
+of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`, `.nrrd`. What is read stays on disk until it is
 asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
-and what it does about the rest: tiff, folder, zarr, mrc, npy. Beside them: tables (CSV, Parquet), sidecar (what
+and what it does about the rest: tiff, folder, zarr, mrc, npy, nrrd. Beside them: tables (CSV, Parquet), sidecar (what
 their columns mean), transforms (JSON), rois (ROI sets), networks, edit_log (corrections to labels), drawn (layers that
 somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY).
 """
@@ -30,7 +30,7 @@ __all__ = ["create", "read", "read_labels", "write"]
 
 Name = str | PathLike[str]
 Voxel = tuple[float, float, float]
-_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy"}
+_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy", ".nrrd": "nrrd"}
 
 
 def read(path: Name, *, voxel_nm: Voxel | None = None) -> Volume:
@@ -60,8 +60,12 @@ def write(path: Name, noun: Volume) -> None:
 
 @contextmanager
 def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: Voxel | None = None, names: Sequence[str] = (),
-           labels: bool = False, classes: Mapping[int, str] | None = None) -> Iterator[Filled]:
-    """An array to fill, `out[z] = slice`, in any order; it becomes `path` at a clean exit with every slice written."""
+           labels: bool = False, classes: Mapping[int, str] | None = None, resume: str = "") -> Iterator[Filled]:
+    """An array to fill, `out[z] = slice`, in any order; it becomes `path` at a clean exit with every slice written.
+
+    `resume`, of a .zarr, says what the stack is made of: after a stop, a power cut included, the same `resume` finds the slices
+    that were written, `out.done`, and the rest is filled.
+    """
     from fibsem_ij.files.stack import Blank
 
     path = Path(path)
@@ -71,7 +75,9 @@ def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: 
         noun: Volume = Labels(blank, voxel_nm, tuple(names), classes or {})
     else:
         noun = Volume(blank, voxel_nm, tuple(names))
-    with _format(path, writing=True).create(path, noun) as out:
+    if resume and path.suffix.lower() != ".zarr":
+        raise ValueError(f"expected a .zarr to fill over several runs, got {path.name}; name it .zarr")
+    with _format(path, writing=True).create(path, noun, **({"resume": resume} if resume else {})) as out:
         yield out
 
 

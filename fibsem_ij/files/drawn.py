@@ -86,7 +86,7 @@ def _of_rois(path: Path, like: Volume, *, classes: bool) -> tuple[dict[int, Pixe
     kept = _Kept(like.shape, np.dtype(np.uint8 if classes else np.uint32))
     try:
         if classes:
-            names = _classified(found, names)
+            names = classified(found, names)
         rois.from_rois(found, shape=like.shape, dtype=kept.dtype, out=kept)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -105,7 +105,7 @@ class _Kept(dict[int, Pixels]):
             super().__setitem__(z, labels)
 
 
-def _classified(found: list[Any], names: dict[int, str]) -> dict[int, str]:
+def classified(found: list[Any], names: dict[int, str]) -> dict[int, str]:
     """Put the class of each ROI where `rois.ids` looks for it; the names."""
     words = [_NOT_CLASS.sub("", roi.name) for roi in found]
     own = {word.casefold(): word for word in words if word and not _NUMBER.search(word)}

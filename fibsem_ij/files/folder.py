@@ -73,7 +73,7 @@ def create(path: Path, noun: Volume) -> Iterator[Filled]:
 
 def _files(path: Path) -> list[Path]:
     glob = not path.is_dir()
-    found = _matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
+    found = matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
     files = sorted((p for p in found if p.suffix.lower() in SUFFIXES), key=lambda p: natural(p.stem))
     others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and p.suffix.lower() not in SUFFIXES))
     if others:
@@ -85,7 +85,8 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _matching(path: Path) -> list[Path]:
+def matching(path: Path) -> list[Path]:
+    """The files of a glob."""
     at = next(i for i, part in enumerate(path.parts) if any(c in part for c in "*?["))
     return [p for p in Path(*path.parts[:at]).glob("/".join(path.parts[at:])) if p.is_file() and not p.name.startswith(".")]
 

@@ -12,6 +12,8 @@ from fibsem_ij.files.whole import write_text
 def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"expected {path}, it does not exist; check the name") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, got {error}; correct it in a text editor") from error
     if not isinstance(found, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ import numpy as np
 import zarr
 
 from fibsem_ij.arrays.colours import colours_of
+from fibsem_ij.files.journal import NAME, Journal
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.files.pyramid import coarser, halved, placed
 from fibsem_ij.files.stack import Pixels, Slices, Window, check_slice
 from fibsem_ij.files.whole import whole_folder
-from fibsem_ij.files.zarr import CHUNK, OURS, VERSION
+from fibsem_ij.files.zarr import CHUNK, OURS, VERSION, begun
 from fibsem_ij.volume import Volume, slice_names
 
 Voxel = tuple[float, float, float]
@@ -40,6 +41,7 @@ class Probabilities:
     voxel_nm: Voxel | None = None
     slice_names: tuple[str, ...] = ()
     path: Path = Path()
+    least_px: Mapping[str, int] = field(default_factory=dict)  # class -> area of its smallest pieces in a slice
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -75,9 +77,17 @@ class Probabilities:
 class Filled:
     """What `create` hands out: whole slices in, `out[c, z] = slice` or `out[:, z] = slices`, and out again."""
 
-    def __init__(self, stored: Any) -> None:
+    def __init__(self, stored: Any, journal: Journal | None = None) -> None:
         self.shape, self.dtype = tuple(stored.shape), np.dtype(np.uint8)
-        self._stored, self._done = stored, np.zeros(stored.shape[:2], bool)
+        self._stored, self._done, self._journal = stored, np.zeros(stored.shape[:2], bool), journal
+        if journal:
+            journal.check(lambda z: np.asarray(stored[:, z]))
+            self._done[:, list(journal.sums)] = True
+
+    @property
+    def done(self) -> frozenset[int]:
+        """The slices that are there with all their channels, an earlier run's among them."""
+        return frozenset(np.flatnonzero(self._done.all(0)).tolist())
 
     def __setitem__(self, key: tuple[Any, Any], value: Pixels) -> None:
         channels, z = key
@@ -85,6 +95,8 @@ class Filled:
             raise ValueError(f"expected slices of {self.shape[2:]} uint8, got {value.shape} {value.dtype}; scale probabilities to 0..255")
         self._stored[channels, z] = value
         self._done[channels, z] = True
+        if self._journal and self._done[:, z].all():
+            self._journal.add(z, self[:, z])
 
     def __getitem__(self, key: Any) -> Pixels:
         return np.asarray(self._stored[key])
@@ -103,16 +115,17 @@ def found(path: Path) -> bool:
 
 @contextmanager
 def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_nm: Voxel | None = None,
-           slice_names: Sequence[str] = ()) -> Iterator[Filled]:
-    """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x)."""
+           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, resume: str = "") -> Iterator[Filled]:
+    """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x). `resume`: see files."""
     z, y, x = (int(n) for n in shape)
     if not names or len(set(names.values())) < len(names):
         raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
-    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names))
-    with whole_folder(Path(path), stranger=_stranger) as part:
-        group = zarr.create_group(store=str(part), zarr_format=2)
-        finest = _array(group, 0, like.shape)
-        out = Filled(finest)
+    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {})
+    with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
+        journal = Journal(part, resume) if resume else None
+        group = begun(part)
+        finest: Any = group["0"] if "0" in group else _array(group, 0, like.shape)
+        out = Filled(finest, journal)
         yield out
         out.check_done()
         for level, coarse in enumerate(coarser((z, y, x)), 1):
@@ -133,7 +146,8 @@ def read(path: Path) -> Probabilities:
         names = {int(i): str(name) for i, name in said[OURS]["probabilities"]}
         scale = said["multiscales"][0]
         voxel = tuple(scale["datasets"][0]["coordinateTransformations"][0]["scale"][1:]) if "unit" in scale["axes"][1] else None
-        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path)
+        least = {str(name): int(px) for name, px in said[OURS].get("least_px", {}).items()}
+        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path, least)
         wrong = array.metadata.compressor != _CODEC or array.metadata.filters or array.dtype != np.uint8 or len(names) != array.shape[0]
         if wrong or array.chunks[:2] != (1, 1):
             raise ValueError(f"{array.shape} {array.dtype} of {len(names)} classes, packed by {array.metadata.compressor}")
@@ -180,7 +194,7 @@ def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}
                 for i, label in like.names.items()]
-    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items())}
+    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items()), "least_px": dict(like.least_px)}
     if like.slice_names and like.slice_names != slice_names(like.shape[1]):
         ours["names"] = list(like.slice_names)
     return {"multiscales": [{"version": VERSION, "name": name, "axes": axes, "datasets": datasets}],
@@ -190,4 +204,5 @@ def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
 def _stranger(path: Path) -> str | None:
     """What in an older folder was never one of ours."""
     ours = found(path)
-    return next((p.name for p in sorted(path.iterdir()) if not (ours and (p.name in (".zattrs", ".zgroup") or p.name.isdecimal()))), None)
+    own = (".zattrs", ".zgroup", NAME)
+    return next((p.name for p in sorted(path.iterdir()) if not (ours and (p.name in own or p.name.isdecimal()))), None)

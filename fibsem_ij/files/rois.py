@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from roifile import ImagejRoi
+from roifile import ROI_TYPE, ImagejRoi
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.arrays.outlines import Outline, fill, outlines
@@ -31,7 +31,8 @@ from fibsem_ij.files.roi_zip import LIMITS, Limits, read_members, write_members
 from fibsem_ij.files.whole import whole
 from fibsem_ij.volume import ArrayLike, Labels, WritableArray
 
-__all__ = ["Limits", "each_roi", "from_bytes", "from_rois", "ids", "moved", "read", "to_bytes", "to_rois", "write"]
+__all__ = ["Limits", "covered", "each_roi", "from_bytes", "from_rois", "ids", "moved", "outline_of", "points_of", "read",
+           "says_its_number", "slice_of", "to_bytes", "to_rois", "write"]
 
 _ID = re.compile(r"(?:^|-)L(\d+)(?:-\d+)?$")  # ImageJ adds "-1" to a name that it has already
 _SLICE = re.compile(r"^(\d{4,6})-\d{4,6}-\d{4,6}")
@@ -66,7 +67,7 @@ def from_rois(rois: Iterable[Any], *, shape: Sequence[int], dtype: npt.DTypeLike
     rois = list(rois)
     by_slice: defaultdict[int, list[tuple[int, Any]]] = defaultdict(list)
     for label, roi in zip(ids(rois, most=int(np.iinfo(np.dtype(dtype)).max)), rois, strict=True):
-        by_slice[_slice_of(roi, depth)].append((label, roi))
+        by_slice[slice_of(roi, depth)].append((label, roi))
     if out is None:
         out = np.zeros((depth, height, width), dtype)
     for z in range(depth):
@@ -81,6 +82,18 @@ def _outline(roi: Any, label: int) -> Outline:
         raise ValueError(f"ROI {roi.name!r}: {error}") from error
 
 
+def covered(roi: Any, shape: tuple[int, int]) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]]:
+    """A box in a slice of `shape`, and which pixels in it the ROI covers; what sticks out over the edge is cut off."""
+    rings = outline_of(roi)
+    corners = np.concatenate([ring for ring in rings if len(ring)] or [np.zeros((1, 2))])
+    low, high = (np.clip(edge, 0, shape[::-1]).astype(np.int64) for edge in (np.floor(corners.min(0)), np.ceil(corners.max(0))))
+    box = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    size = box[0].stop - box[0].start, box[1].stop - box[1].start
+    if 0 in size:
+        return box, np.zeros(size, np.bool_)
+    return box, fill([Outline(1, tuple(ring - low for ring in rings))], size, np.uint8).astype(np.bool_)
+
+
 def ids(rois: Sequence[Any], *, most: int = 2**32 - 1) -> list[int]:
     """The object number of each ROI: from its name, else its group, else fresh."""
     given = [_given_id(roi) for roi in rois]
@@ -92,12 +105,29 @@ def ids(rois: Sequence[Any], *, most: int = 2**32 - 1) -> list[int]:
     return numbers
 
 
+def outline_of(roi: Any) -> tuple[npt.NDArray[Any], ...]:
+    """The rings, each (n, 2) of x, y, that enclose what the ROI covers."""
+    return _outline(roi, 1).rings
+
+
+def says_its_number(roi: Any) -> bool:
+    return _given_id(roi) >= 0
+
+
+def points_of(roi: Any) -> list[list[float]]:
+    """The points (x, y) of a point or multi-point ROI, in their order."""
+    if roi.roitype is not ROI_TYPE.POINT:
+        raise ValueError(f"ROI {roi.name!r}: expected points, got an area or a line; take the point tool, or rename it")
+    found: list[list[float]] = np.asarray(roi.coordinates(), np.float64).reshape(-1, 2).tolist()
+    return found
+
+
 def _given_id(roi: Any) -> int:
     named = _ID.search(roi.name)
     return int(named[1]) if named else roi.group or -1
 
 
-def _slice_of(roi: Any, depth: int) -> int:
+def slice_of(roi: Any, depth: int) -> int:
     # NB: a hyperstack's ROI has z and t instead of a position; a stack may run along either.
     number = roi.position or (max(roi.z_position, roi.t_position) if min(roi.z_position, roi.t_position) < 2 else 0)
     match = _SLICE.match(roi.name)
@@ -114,7 +144,7 @@ def _slice_of(roi: Any, depth: int) -> int:
 
 def moved(rois: Iterable[Any], move: Callable[[int, npt.NDArray[Any]], npt.NDArray[Any]], *, depth: int) -> list[Any]:
     """The ROIs where `move(z, points)` puts their outlines, points (n, 2) of x, y; names, slices and colours stay."""
-    return [_moved(roi, move, _slice_of(roi, depth)) for roi in rois]
+    return [_moved(roi, move, slice_of(roi, depth)) for roi in rois]
 
 
 def _moved(roi: Any, move: Callable[[int, npt.NDArray[Any]], npt.NDArray[Any]], z: int) -> Any:

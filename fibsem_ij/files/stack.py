@@ -7,7 +7,7 @@ pickled: another process opens the file again instead of receiving its pixels.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,10 +109,16 @@ class Filled(Stack):
     """The writable array that `create` hands out: whole slices in, `out[z] = slice`, and out again."""
 
     def __init__(self, names: Sequence[str], shape: tuple[int, int, int], dtype: np.dtype[Any], *,
-                 put: Callable[[int, Pixels], None], back: ArrayLike) -> None:
+                 put: Callable[[int, Pixels], None], back: ArrayLike, done: Iterable[int] = ()) -> None:
         self.names, self.shape, self.dtype = names, shape, dtype
         self._put, self._back = put, back
         self._done = np.zeros(shape[0], bool)
+        self._done[list(done)] = True
+
+    @property
+    def done(self) -> frozenset[int]:
+        """The slices that are there, an earlier run's among them."""
+        return frozenset(np.flatnonzero(self._done).tolist())
 
     def __setitem__(self, key: Any, value: Any) -> None:
         zs, window = split(key, self.shape[0])

@@ -29,17 +29,17 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, *, stranger: Callable[[Path], str | None]) -> Iterator[Path]:
+def whole_folder(path: Path, *, stranger: Callable[[Path], str | None], stays: bool = False) -> Iterator[Path]:
     """A folder to fill; it becomes `path` at a clean exit.
 
     An older folder is replaced only where `stranger(folder)` finds nothing in it that a result cannot have written,
-    so that a mistyped name never costs somebody's notes.
+    so that a mistyped name never costs somebody's notes. What `stays` is there again, under the same hidden name, after a stop.
     """
     may_become(path, stranger=stranger)
-    part, old = _sibling(path, "part"), _sibling(path, "old")
+    part, old = unfinished(path) if stays else _sibling(path, "part"), _sibling(path, "old")
     with _told(path):
         try:
-            part.mkdir()
+            part.mkdir(exist_ok=stays)
             yield part
             if path.exists():
                 path.rename(old)
@@ -50,8 +50,14 @@ def whole_folder(path: Path, *, stranger: Callable[[Path], str | None]) -> Itera
                     old.rename(path)
                 raise
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            if not stays:
+                shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def unfinished(path: Path) -> Path:
+    """Where a folder is filled over several runs."""
+    return path.parent / f".{path.name}.unfinished"
 
 
 def may_become(path: Path, *, stranger: Callable[[Path], str | None]) -> None:

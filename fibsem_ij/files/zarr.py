@@ -10,6 +10,7 @@ store says so ("whole"), so that a chunk missing from one of ours is an error; i
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -20,6 +21,7 @@ import numcodecs
 import numpy as np
 import zarr
 
+from fibsem_ij.files.journal import Journal
 from fibsem_ij.files.json_files import read_json, write_json
 from fibsem_ij.files.pyramid import coarser, halved, placed
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window, check_slice
@@ -70,18 +72,38 @@ def labels_in(path: Path) -> Path:
 
 
 @contextmanager
-def create(path: Path, noun: Volume) -> Iterator[Filled]:
+def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
     inside = path.parent.name == "labels" and path.parent.parent.suffix.lower() == ".zarr"
     if inside and not isinstance(noun, Labels):
         raise ValueError(f"expected Labels to write into {path.parent}, got a grey stack; write it to a store of its own")
-    with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger) as part:
-        group = zarr.create_group(store=str(part), zarr_format=2)
-        finest = _array(group, 0, noun.shape, noun.dtype)
-        out = Filled(noun.names, noun.shape, noun.dtype, put=finest.__setitem__, back=_stack(finest, part / "0", whole=True))
+    with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger, stays=bool(resume)) as part:
+        journal = Journal(part, resume) if resume else None
+        group = begun(part)
+        finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
+        back = _stack(finest, part / "0", whole=True)
+
+        def put(z: int, pixels: Pixels) -> None:
+            finest[z] = pixels
+            if journal:
+                journal.add(z, pixels)
+
+        if journal:
+            journal.check(back.__getitem__)
+        out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=back, done=journal.sums if journal else ())
         yield out
         out.check_done()
         _add_coarser(group, finest, nearest=_nearest(noun))
         group.attrs.update(_attributes(path.stem, noun) | (_label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}))
+
+
+def begun(part: Path) -> zarr.Group:
+    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made at the end."""
+    for torn in (part / "0").rglob("*.partial"):
+        torn.unlink()
+    for level in part.iterdir():
+        if level.is_dir() and level.name != "0":
+            shutil.rmtree(level)
+    return zarr.open_group(store=str(part), mode="a", zarr_format=2)
 
 
 def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Any:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fibsem_ij.learn.device import out_of_memory
+from fibsem_ij.learn.device import computes_in_bf16, out_of_memory
 
 Forward = Callable[[Tensor], Tensor]  # (b, inputs, y, x) -> (b, c, y, x)
 
@@ -56,7 +56,7 @@ class Runner:
         self.net, self.device, self.activate = net, device, _ACTIVATIONS[activation]
         self.batch = batch or (1 if device.type == "cpu" else 16)
         self.mirrors = _MIRRORS if flips else _MIRRORS[:1]
-        self.bf16 = bf16 and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        self.bf16 = bf16 and computes_in_bf16(device)
 
     def __call__(self, x: Tensor) -> Tensor:  # (b, inputs, y, x) -> (b, c, y, x) float32
         while True:

@@ -41,7 +41,7 @@ class Options:
     batch: int | None = None  # tiles at a time; None: 1 on a CPU, which has nothing to gain, else 16; halved where memory runs out
     flips: bool = False  # the mean over the four mirrorings of a tile, in four times the time
     device: str = "auto"
-    bf16: bool = True  # on a GPU that computes in it; a CPU does not gain by it
+    bf16: bool | None = None  # where the device computes in it; None: on a GPU only, so that grey values stay exact on a CPU
 
     def __post_init__(self) -> None:
         if self.tile < GRID or self.tile % GRID:
@@ -69,8 +69,9 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     device = choose(options.device)
     height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
+    bf16 = device.type == "cuda" if options.bf16 is None else options.bf16
     with on_device(network.module, device, forward) as net, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=options.bf16)
+        run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=bf16)
         slabs = _read_ahead(_Window(src, network, device), wanted, reader)
         waiting: deque[Future[None]] = deque()
         for done, (z, canvas) in enumerate(_blended(slabs, layout, run), 1):

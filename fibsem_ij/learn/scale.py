@@ -68,7 +68,7 @@ class Scale:
                 span = end - offset
             if not span > 0:
                 raise ValueError(f"expected grey values that differ, got {offset:g} nearly everywhere in the slices looked at; "
-                                 "look at the stack, or choose the scale range")
+                                 "look at the stack: is it blank, or saturated?")
         return cls(offset, 1 / span, dtype=dtype.name)
 
     def forward(self, grey: npt.ArrayLike) -> npt.NDArray[np.float32]:

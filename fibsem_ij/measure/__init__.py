@@ -23,6 +23,7 @@ may be as large as the stack.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -57,6 +58,8 @@ def _measured(labels: ArrayLike, image: Any, options: Options, voxel: Voxel, pro
     if image is None and (grey := [name for name in options.groups if name in GREY]):
         raise ValueError(f"expected an image for {', '.join(grey)}, got labels only; give the grey stack they were made from")
     objects = Objects.of(labels)
+    if doubt := objects.doubt(labels.shape):
+        warnings.warn(doubt, stacklevel=3)
     groups = _groups(labels, objects, image, options, voxel)
     found: Table = {"label": objects.ids}
     for done, name in enumerate(options.groups, 1):

@@ -41,9 +41,9 @@ def named(columns: Mapping[str, npt.NDArray[Any]], defined: Mapping[str, Definit
     return {with_unit(name, defined[name][0], voxel_nm=voxel_nm): column for name, column in columns.items()}
 
 
-def described(names: Iterable[str], defined: Mapping[str, Definition], *, voxel_nm: Voxel) -> dict[str, dict[str, str]]:
+def described(names: Iterable[str], *, voxel_nm: Voxel) -> dict[str, dict[str, str]]:
     """Column with its unit -> {"unit": ..., "is": ...}, for the sidecar."""
-    every = {with_unit(name, dimension, voxel_nm=voxel_nm): (dimension, is_) for name, (dimension, is_) in defined.items()}
+    every = {with_unit(name, dimension, voxel_nm=voxel_nm): (dimension, is_) for name, (dimension, is_) in definitions().items()}
     unit = "px" if voxel_nm is None else "nm"
     return {name: {"unit": f"{unit}{dimension if dimension > 1 else ''}" if dimension else "", "is": is_}
             for name in names for dimension, is_ in [every[name]]}

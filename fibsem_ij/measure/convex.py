@@ -7,11 +7,10 @@ Every point is held against every triangle: of some hundred points that is ten t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
+
+from fibsem_ij.arrays.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 _MANY = 2000  # from here on Qhull (Barber, Dobkin, Huhdanpaa 1996) is faster
@@ -20,7 +19,7 @@ _MANY = 2000  # from here on Qhull (Barber, Dobkin, Huhdanpaa 1996) is faster
 def triangles(points: Ints) -> Ints:
     """(n, 3) points -> (t, 3, 3) corners of the triangles of their hull; none where all points lie in a plane."""
     if len(points) < _MANY:
-        return points[_compiled()(points)]
+        return points[_hull(points)]
     from scipy.spatial import ConvexHull, QhullError
 
     try:
@@ -30,14 +29,31 @@ def triangles(points: Ints) -> Ints:
     return points[corners]
 
 
-@lru_cache
-def _compiled() -> Callable[..., Ints]:
-    import numba
+def fan(points: Ints) -> Ints:
+    """(n, 3) points of a plane, or of a line -> (t, 3, 3) corners of triangles that cover their hull; some may be without area."""
+    normal = np.linalg.svd(points - points.mean(0))[2][2]
+    u, v = np.delete(points, np.abs(normal).argmax(), 1).T  # seen along an axis: no two fall together
+    corners = points[_outline(u, v)]
+    return np.stack([corners[[0] * (len(corners) - 1)], corners[:-1], corners[1:]], 1)
 
-    compiled: Callable[..., Ints] = numba.njit(_hull, nogil=True, cache=True)
-    return compiled
+
+def _outline(u: Ints, v: Ints) -> list[int]:
+    """Indices around the convex outline of points in a plane (Andrew's chain, 1979)."""
+    order, found = np.lexsort((v, u)).tolist(), []
+    for way in (order, order[::-1]):
+        chain: list[int] = []
+        for c in way:
+            while len(chain) > 1:
+                a, b = chain[-2:]
+                if (u[b] - u[a]) * (v[c] - v[a]) > (v[b] - v[a]) * (u[c] - u[a]):
+                    break
+                chain.pop()
+            chain.append(c)
+        found += chain[:-1]
+    return found
 
 
+@compiled
 def _hull(points: Ints) -> Ints:
     """Indices (t, 3); seen from outside all triangles turn the same way."""
     points = points - points[0]

@@ -10,14 +10,14 @@ memory to know which few faces can matter, and those are read again (`of_patches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.objects import Objects, over_slices
 from fibsem_ij.volume import ArrayLike
 
@@ -40,8 +40,7 @@ class Patches:
 
 def faces(labels: ArrayLike, objects: Objects) -> Iterator[tuple[int, Ints]]:
     """z, and the faces of the voxels of slice z: (n, 4) of row, z, y, x."""
-    find = _compiled()
-    return over_slices(lambda rows, k, z: (z, find(rows[max(k - 1, 0):k + 2], min(k, 1), z)), labels, objects, halo=1)
+    return over_slices(lambda rows, k, z: (z, _of_slice(rows[max(k - 1, 0):k + 2], min(k, 1), z)), labels, objects, halo=1)
 
 
 def patches(labels: ArrayLike, objects: Objects) -> Patches:
@@ -89,14 +88,7 @@ def _merged(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return out
 
 
-@lru_cache
-def _compiled() -> Callable[..., Ints]:
-    import numba
-
-    found: Callable[..., Ints] = numba.njit(_of_slice, nogil=True, cache=True)
-    return found
-
-
+@compiled
 def _of_slice(rows: Any, k: int, z: int) -> Any:
     """The faces of slice k of (up to three) slices of rows; it is slice z of the stack."""
     depth, height, width = rows.shape

@@ -6,14 +6,12 @@ nothing is lost by cancellation. The median is exact (`ranks`); of an even numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.columns import Definition, Table
 from fibsem_ij.measure.objects import Counts, Objects, Rows
 from fibsem_ij.measure.ranks import at_ranks, inside
@@ -36,20 +34,13 @@ def grey(labels: ArrayLike, objects: Objects, image: ArrayLike) -> Table:
     voxels, mean, squares = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
     low, high = np.full(n, np.inf), np.full(n, -np.inf)
     for rows, values in inside(labels, objects, image):
-        _compiled()(rows, values.astype(np.float64), voxels, mean, squares, low, high)
+        _add(rows, values.astype(np.float64), voxels, mean, squares, low, high)
     middle = at_ranks(labels, objects, image, np.stack([(objects.voxels - 1) // 2, objects.voxels // 2])).astype(np.float64)
     return {"grey_mean": mean, "grey_sd": np.sqrt(squares / voxels), "grey_min": low, "grey_max": high,
             "grey_median": middle[0] + (middle[1] - middle[0]) / 2}
 
 
-@lru_cache
-def _compiled() -> Callable[..., Any]:
-    import numba
-
-    compiled: Callable[..., Any] = numba.njit(_add, nogil=True, cache=True)
-    return compiled
-
-
+@compiled
 def _add(rows: Rows, values: Floats, voxels: Counts, mean: Floats, squares: Floats, low: Floats, high: Floats) -> None:
     """Add the voxels of a slice to what is known of each object."""
     count, middle, spread = np.zeros(voxels.size, np.int64), np.zeros(voxels.size), np.zeros(voxels.size)

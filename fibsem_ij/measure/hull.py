@@ -10,18 +10,18 @@ forgotten. The voxels inside are counted line by line along x from the hull's tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
+from fibsem_ij.arrays.runs import runs
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
-from fibsem_ij.measure.convex import triangles
-from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices, runs
+from fibsem_ij.measure.convex import fan, triangles
+from fibsem_ij.measure.objects import Counts, Objects, Rows, over_slices
 from fibsem_ij.volume import ArrayLike
 
 Points = npt.NDArray[np.int64]
@@ -30,7 +30,7 @@ _TASK = 64  # objects of a task: one is too little
 _EPS = 1e-9  # a middle as near as this to the hull lies on it
 
 DEFINITIONS: Mapping[str, Definition] = {
-    "hull_volume": (3, "Volume of the voxels whose middles lie in the convex hull of the object's; empty for what is flat."),
+    "hull_volume": (3, "Volume of the voxels whose middles lie in the convex hull of the object's, which may be flat."),
     "solidity": (0, "volume / hull volume: 1 for what is convex."),
     "solidity_filled": (0, "filled volume / hull volume."),
 }
@@ -38,10 +38,12 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 def hull(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel) -> Table:
     """Without `solidity_filled`, for which holes must be known."""
-    points = _points(labels, objects)
+    voxels = objects.voxels.astype(np.float64)
+    some = np.flatnonzero(objects.box_voxels > objects.voxels)  # what fills its box is its own hull
+    points = _points(labels, objects) if len(some) else []
     with ThreadPoolExecutor() as pool:
-        parts = pool.map(lambda i: [_hull_voxels(of) for of in points[i:i + _TASK]], range(0, len(points), _TASK))
-        voxels = np.fromiter(chain.from_iterable(parts), np.float64, len(points))
+        parts = pool.map(lambda rows: [_hull_voxels(points[row]) for row in rows], np.split(some, range(_TASK, len(some), _TASK)))
+        voxels[some] = np.fromiter(chain.from_iterable(parts), np.float64, len(some))
     return {"hull_volume": voxels * sides(voxel_nm).prod(), "solidity": objects.voxels / voxels}
 
 
@@ -54,32 +56,26 @@ def _points(labels: ArrayLike, objects: Objects) -> list[Points]:
 
 def _outlines(rows: Rows, k: int, z: int) -> Points:
     """The corners of the convex outline of every object in a slice: row, z, y, x."""
-    number, y, start, stop = runs(rows[k] + 1).T  # in order of y, x
-    order = np.argsort(number, kind="stable").repeat(2)
-    x = start[order]
-    x[1::2] = stop[order[1::2]] - 1
-    row, y = number[order] - 1, y[order]
-    corners: Points = np.stack([row, np.full(len(row), z), y, x], 1)[_compiled()[0](row, y, x)]
+    found = runs(rows[k])
+    found = found[found[:, 0] >= 0]  # in order of y, x
+    found = found[np.argsort(found[:, 0], kind="stable")]
+    row = found[:, 0].repeat(2)
+    y, x = np.divmod((found[:, 1:] - (0, 1)).ravel(), rows.shape[2] + 1)
+    corners: Points = np.stack([row, np.full(len(row), z), y, x], 1)[_corners(row, y, x)]
     return corners
 
 
 def _hull_voxels(points: Points) -> float:
-    """Voxels whose middles lie in the hull of points (n, 3); NaN where they lie in a plane."""
-    found = triangles(points)
-    if not len(found):
-        return np.nan
+    """Voxels whose middles lie in the hull of points (n, 3)."""
+    if (found := triangles(points)).size == 0:
+        points = points[:, np.argsort(points.min(0) - points.max(0), kind="stable")]  # so that it is longest across slices
+        found = fan(points)
     low, high = points.min(0), points.max(0)
     step = max(1, _LINES // int(high[1] - low[1] + 1))
-    return float(sum(_compiled()[1](found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))
+    return float(sum(_inside(found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))
 
 
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_corners, _inside))
-
-
+@compiled
 def _corners(group: Counts, line: Counts, value: Counts) -> npt.NDArray[np.bool_]:
     """Which points are corners of their group's convex outline; they are in order of group, line, value.
 
@@ -107,6 +103,7 @@ def _corners(group: Counts, line: Counts, value: Counts) -> npt.NDArray[np.bool_
     return kept
 
 
+@compiled
 def _inside(corners: Points, first: int, stop: int, low: int, high: int) -> int:
     """Whole points in the body with these triangles (t, 3, 3), in slices first..stop - 1 and lines low..high - 1.
 

@@ -7,14 +7,13 @@ same second moments, 2 sqrt(5 lambda), so that an ellipsoid has its own axes (as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
-from fibsem_ij.measure.objects import Counts, Objects, Rows
+from fibsem_ij.measure.objects import Objects
 from fibsem_ij.volume import ArrayLike
 
 Floats = npt.NDArray[np.float64]
@@ -38,8 +37,9 @@ def moments(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel) -> Table:
     side = sides(voxel_nm)
     starts = np.array([[s.start for s in box] for box in objects.boxes], np.int64).reshape(-1, 3)
     stops = np.array([[s.stop for s in box] for box in objects.boxes], np.int64).reshape(-1, 3)
-    first, second = _sums(labels, objects, starts)
-    mean = first / objects.voxels[:, None]
+    zz, zy, zx, yy, yx, xx = objects.sums[:, 3:].T
+    second = np.stack([zz, zy, zx, zy, yy, yx, zx, yx, xx], 1).reshape(-1, 3, 3)
+    mean = objects.sums[:, :3] / objects.voxels[:, None]
     lengths, axis = _principal(second / objects.voxels[:, None, None] - mean[:, :, None] * mean[:, None, :], side)
     centroid = (starts + mean) * side
     return {"voxels": objects.voxels, "volume": objects.voxels * side.prod(),
@@ -56,49 +56,6 @@ def _principal(spread: Floats, side: Floats) -> tuple[Floats, Floats]:
     axis = axis * np.sign(np.take_along_axis(axis, np.abs(axis).argmax(1)[:, None], 1)) + 0.0  # no ends: the largest part is positive
     axis[values[:, 1] > values[:, 2] * (1 - _ROUND)] = np.nan
     return 2 * np.sqrt(5 * values[:, ::-1]), axis
-
-
-def _sums(labels: ArrayLike, objects: Objects, starts: Counts) -> tuple[Counts, Counts]:
-    """Of the coordinates, counted from the object's box: sums (n, 3) and sums of products (n, 3, 3)."""
-    sums = np.zeros((len(objects), 9), np.int64)
-    for z in range(labels.shape[0]):
-        _compiled()(objects.rows(np.asarray(labels[z])), z, starts, sums)
-    zz, zy, zx, yy, yx, xx = sums[:, 3:].T
-    return sums[:, :3], np.stack([zz, zy, zx, zy, yy, yx, zx, yx, xx], 1).reshape(-1, 3, 3)
-
-
-@lru_cache
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    compiled: Callable[..., None] = numba.njit(_add, nogil=True, cache=True)
-    return compiled
-
-
-def _add(rows: Rows, z: int, starts: Counts, sums: Counts) -> None:
-    """Run by run: the coordinates of a run are start..stop - 1."""
-    for y in range(rows.shape[0]):
-        x = 0
-        while x < rows.shape[1]:
-            row, start = rows[y, x], x
-            while x < rows.shape[1] and rows[y, x] == row:
-                x += 1
-            if row < 0:
-                continue
-            a, b, n = start - starts[row, 2], x - starts[row, 2], x - start
-            dz, dy = z - starts[row, 0], y - starts[row, 1]
-            along = (a + b - 1) * n // 2
-            square = (b * (b - 1) * (2 * b - 1) - a * (a - 1) * (2 * a - 1)) // 6
-            own = sums[row]
-            own[0] += dz * n
-            own[1] += dy * n
-            own[2] += along
-            own[3] += dz * dz * n
-            own[4] += dz * dy * n
-            own[5] += dz * along
-            own[6] += dy * dy * n
-            own[7] += dy * along
-            own[8] += square
 
 
 def centroids(table: Table, voxel_nm: Voxel) -> Floats:

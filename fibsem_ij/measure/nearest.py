@@ -12,14 +12,14 @@ most promising first. What is in memory is a box for each patch and the faces of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
 from fibsem_ij.measure.faces import Patches, of_patches, patches
 from fibsem_ij.measure.objects import Objects
@@ -53,7 +53,7 @@ def nearest(labels: ArrayLike, objects: Objects, others: ArrayLike | None = None
     points, first = of_patches(labels, objects, here.codes[used[0]])
     other_points, other_first = (points, first) if alike else of_patches(stack, targets, there.codes[used[1]])
     boxes = np.concatenate([there.low[used[1]], there.high[used[1]]], 1)
-    row, squared = _compiled()(np.searchsorted(used[0], one), np.searchsorted(used[1], two), gap, here.rows[one], there.rows[two],
+    row, squared = _nearest(np.searchsorted(used[0], one), np.searchsorted(used[1], two), gap, here.rows[one], there.rows[two],
                                points, first, other_points, other_first, boxes, home, half, bound)
     _cross(row, squared, *shared, home, objects, targets)
     return {"nearest_id": np.where(row >= 0, targets.ids[row] if len(targets) else 0, 0),
@@ -125,14 +125,7 @@ def _cross(row: Ids, squared: Floats, pairs: Ids, shared: Ids, home: Ids, object
     row[one], squared[one] = two[order[first]], 0
 
 
-@lru_cache
-def _compiled() -> Callable[..., tuple[Ids, Floats]]:
-    import numba
-
-    found: Callable[..., tuple[Ids, Floats]] = numba.njit(_nearest, nogil=True, cache=True)
-    return found
-
-
+@compiled
 def _nearest(one: Any, two: Any, gap: Any, rows: Any, other_rows: Any, points: Any, first: Any, others: Any, other_first: Any,
              boxes: Any, home: Any, half: Any, bound: Any) -> Any:
     """The row and the squared distance of the nearest, from pairs of patches in order of the object and of the gap between."""

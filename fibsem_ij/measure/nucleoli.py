@@ -10,14 +10,14 @@ give `relations.Whole(nuclei)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
 from fibsem_ij.measure.faces import faces
 from fibsem_ij.measure.objects import Objects
@@ -40,21 +40,14 @@ def proximity(centroids: Floats, parent: npt.NDArray[np.int64], nuclei: ArrayLik
     first = np.searchsorted(row[order], np.arange(len(nuclear) + 1))  # the members of nucleus i are order[first[i]:first[i + 1]]
     squared, half = np.full(len(row), np.inf), sides(voxel_nm) / 2
     for _, found in faces(nuclei, nuclear):
-        _compiled()(found, half, order, first, centroids, squared)
+        _closer(found, half, order, first, centroids, squared)
     dcc, ds = np.full(len(row), np.nan), np.where(np.isfinite(squared), np.sqrt(squared), np.nan)
     dcc[row >= 0] = np.linalg.norm(centroids[row >= 0] - nuclear_centroids[row[row >= 0]], axis=1)
     with np.errstate(invalid="ignore"):  # both 0: neither in the middle nor at the membrane
         return {"parent_centroid_distance": dcc, "membrane_distance": ds, "membrane_proximity": dcc / (dcc + ds)}
 
 
-@lru_cache
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    found: Callable[..., None] = numba.njit(_closer, nogil=True, cache=True)
-    return found
-
-
+@compiled
 def _closer(found: Any, half: Any, order: Any, first: Any, centroids: Any, squared: Any) -> None:
     """The least squared distance so far, from each centroid to the faces (row, z, y, x) of its own nucleus."""
     for face in range(len(found)):

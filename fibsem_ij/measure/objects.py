@@ -9,22 +9,30 @@ is the sum of its slices' sums in that order, so its bits depend neither on what
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.boxes import Box
+from fibsem_ij.arrays.compiled import compiled
+from fibsem_ij.arrays.runs import native, runs
 from fibsem_ij.arrays.slabs import SLAB_VOXELS
+from fibsem_ij.measure.sums import Sums
 from fibsem_ij.volume import ArrayLike
 
 Rows = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 Result = TypeVar("Result")
+
+# Of what is everywhere: numbers, pixels in a row.
+_MANY = 16
+_SHORT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,32 +40,47 @@ class Objects:
     ids: Counts  # (n,), rising
     boxes: list[Box]
     voxels: Counts  # (n,)
+    sums: Counts  # (n, 9) of coordinates and of their products, counted from the box
+    runs: Counts  # (n,) along x
 
     @classmethod
     def of(cls, labels: ArrayLike) -> Objects:
-        """All objects of a stack, in one pass, one slice in memory."""
-        if len(labels.shape) != 3 or labels.dtype.kind not in "ui" or labels.dtype == np.uint64:
-            raise ValueError(f"expected a label stack (z, y, x) of integers up to 63 bits, got shape {tuple(labels.shape)} of "
-                             f"{labels.dtype}; number objects as uint32")
-        table, waiting = np.empty((0, 8), np.int64), 0
-        tables = [table]
-        for z in range(labels.shape[0]):
-            tables.append(_in_slice(np.asarray(labels[z]), z))
-            waiting += len(tables[-1])
-            if waiting > len(table) or z == labels.shape[0] - 1:  # so the cost of merging is that of what is merged
-                table, waiting = _merged(np.concatenate(tables)), 0
-                tables = [table]
-        boxes = [(slice(a, d), slice(b, e), slice(c, f)) for a, b, c, d, e, f in table[:, 1:7].tolist()]
-        return cls(table[:, 0].copy(), boxes, table[:, 7].copy())
+        """All objects of a stack, in one pass, a few slices in memory."""
+        if len(labels.shape) != 3 or labels.dtype.kind not in "ui":
+            raise ValueError(f"expected a label stack (z, y, x) of integers, got shape {tuple(labels.shape)} of {labels.dtype}; "
+                             "number objects as uint32")
+        sums, line = Sums(), labels.shape[2] + 1
+        with ThreadPoolExecutor() as pool:
+            for z, found in enumerate(_of_slices(lambda _, pixels: runs(pixels), labels, range(labels.shape[0]), pool)):
+                sums.add(found, line, z)
+        ids, corners, *rest = sums.table()
+        if labels.dtype.kind == "u" and (ids < 0).any():
+            raise ValueError("expected a label stack with numbers below 2^63, got larger ones; number objects as uint32")
+        return cls(ids, [(slice(a, d), slice(b, e), slice(c, f)) for a, b, c, d, e, f in corners.reshape(-1, 6).tolist()], *rest)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def rows(self, pixels: npt.NDArray[Any]) -> Rows:
+    @property
+    def box_voxels(self) -> Counts:
+        return np.array([prod(s.stop - s.start for s in box) for box in self.boxes], np.int64)
+
+    def doubt(self, shape: tuple[int, ...]) -> str:
+        """Why this looks like no label stack but like a grey one, which no file tells apart; empty where it does not.
+
+        A grey stack is full of many numbers that are everywhere and that change from pixel to pixel. Objects are somewhere.
+        """
+        spread = 2 * self.box_voxels > prod(shape)
+        everywhere, lengths = self.voxels[spread].sum(), self.voxels[spread].sum() / max(self.runs[spread].sum(), 1)
+        if spread.sum() < _MANY or 2 * everywhere < prod(shape) or lengths > _SHORT:
+            return ""
+        return (f"{spread.sum():,} of {len(self):,} numbers are all over the stack, in runs of {lengths:.1f} px: it looks like a grey "
+                "image, and objects are measured on their label image")
+
+    def rows(self, pixels: npt.NDArray[Any], out: Rows | None = None) -> Rows:
         """The row of each voxel; -1 for background and for numbers that are no object's."""
-        pixels = _native(pixels)
-        out = np.empty(pixels.shape, np.int32)
-        _compiled()[1](pixels.ravel(), self.ids, out.ravel())
+        out = np.empty(pixels.shape, np.int32) if out is None else out
+        _look_up(native(pixels).ravel(), self.ids, out.reshape(-1))
         return out
 
 
@@ -73,8 +96,12 @@ def over_slices(function: Callable[[Rows, int, int], Result], labels: ArrayLike,
             low, high = max(start - halo, 0), min(stop + halo, depth)
             kept, rows = rows[low - first:], np.empty((high - low, *plane), np.int32)
             rows[:len(kept)], first = kept, low
-            for z in range(low + len(kept), high):
-                rows[z - low] = objects.rows(np.asarray(labels[z]))
+
+            def look(z: int, pixels: npt.NDArray[Any], rows: Rows = rows, low: int = low) -> Rows:
+                return objects.rows(pixels, rows[z - low])
+
+            for _ in _of_slices(look, labels, range(low + len(kept), high), pool):
+                pass
             for z, result in zip(range(start, stop), pool.map(lambda z, rows=rows, low=low: function(rows, z - low, z),
                                                               range(start, stop)), strict=True):
                 if progress:
@@ -82,61 +109,18 @@ def over_slices(function: Callable[[Rows, int, int], Result], labels: ArrayLike,
                 yield result
 
 
-def runs(pixels: npt.NDArray[Any]) -> Counts:
-    """The runs along x of equal numbers other than 0 in a slice: number, y, start, stop."""
-    found: Counts = _compiled()[0](_native(pixels))
-    return found
+def _of_slices(function: Callable[[int, npt.NDArray[Any]], Result], labels: ArrayLike, zs: Iterable[int],
+               pool: ThreadPoolExecutor) -> Iterator[Result]:
+    """function(z, pixels), in order. One thread reads, since not every reader bears two, and is few slices ahead."""
+    coming: deque[Future[Result]] = deque()
+    for z in zs:
+        coming.append(pool.submit(function, z, np.asarray(labels[z])))
+        if len(coming) > 2 * (os.cpu_count() or 1):
+            yield coming.popleft().result()
+    yield from (future.result() for future in coming)
 
 
-def _native(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """NB: Numba knows no foreign byte order, in which TIFF files come."""
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
-
-
-def _in_slice(pixels: npt.NDArray[Any], z: int) -> Counts:
-    """Of each object: id, first (z, y, x), stop (z, y, x), voxels."""
-    ids, y, start, stop = runs(pixels).T
-    zs = np.full(len(ids), z)
-    return _merged(np.stack([ids, zs, y, start, zs + 1, y + 1, stop, stop - start], 1))
-
-
-def _merged(table: Counts) -> Counts:
-    """One line for each id."""
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    starts = np.flatnonzero(np.diff(table[:, 0], prepend=table[:1, 0] - 1))
-    joint = (np.minimum, np.minimum, np.minimum, np.minimum, np.maximum, np.maximum, np.maximum, np.add)
-    return np.stack([join.reduceat(column, starts) for join, column in zip(joint, table.T, strict=True)], 1) if len(table) else table
-
-
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_runs, _look_up))
-
-
-def _runs(pixels: npt.NDArray[Any]) -> Counts:
-    count = 0
-    for y in range(pixels.shape[0]):
-        last = 0
-        for x in range(pixels.shape[1]):
-            count += pixels[y, x] != last and pixels[y, x] != 0
-            last = pixels[y, x]
-    out = np.empty((count, 4), np.int64)
-    n = -1
-    for y in range(pixels.shape[0]):
-        last = 0
-        for x in range(pixels.shape[1]):
-            here = pixels[y, x]
-            if here != last and here != 0:
-                n += 1
-                out[n, 0], out[n, 1], out[n, 2] = here, y, x
-            if here != 0:
-                out[n, 3] = x + 1
-            last = here
-    return out
-
-
+@compiled
 def _look_up(pixels: npt.NDArray[Any], ids: Counts, out: Rows) -> None:
     last, row, end = np.int64(0), np.int64(-1), np.int64(ids.size - 1)
     for i in range(pixels.size):

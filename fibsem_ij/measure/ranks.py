@@ -7,13 +7,13 @@ float32 takes four; the memory is 256 counts for an object and rank, whatever th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.objects import Counts, Objects, Rows
 from fibsem_ij.volume import ArrayLike
 
@@ -59,7 +59,7 @@ def at_ranks(labels: ArrayLike, objects: Objects, image: ArrayLike, ranks: Count
     for shift in range(8 * dtype.itemsize - 8, -1, -8) if ranks.size else ():
         counts = np.zeros((*ranks.shape, 256), np.int64)
         for rows, grey in inside(labels, objects, image):
-            _compiled()(np.zeros_like(rows) if together else rows, _key(grey), found, np.uint64(shift), counts)
+            _count(np.zeros_like(rows) if together else rows, _key(grey), found, np.uint64(shift), counts)
         np.cumsum(counts, -1, out=counts)
         digit = (counts <= left[..., None]).sum(-1)
         before = np.take_along_axis(counts, np.maximum(digit - 1, 0)[..., None], -1)[..., 0]
@@ -87,14 +87,7 @@ def _grey(key: npt.NDArray[np.uint64], dtype: np.dtype[Any]) -> Grey:
     return turned.view(dtype)
 
 
-@lru_cache
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    compiled: Callable[..., None] = numba.njit(_count, nogil=True, cache=True)
-    return compiled
-
-
+@compiled
 def _count(rows: Rows, keys: npt.NDArray[np.uint64], found: npt.NDArray[np.uint64], shift: np.uint64, counts: Counts) -> None:
     for i in range(rows.size):
         row, rest = rows[i], keys[i] >> shift

@@ -1,26 +1,20 @@
-"""The voxel faces of a slice, each with the area of surface that it stands for (why: see `surface`).
-
-Machine code, compiled once and kept on disk: import this module where it is needed only.
-"""
+"""The voxel faces of a slice, each with the area of surface that it stands for (why: see `surface`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-_compiled: Callable[[Function], Function] = numba.njit(nogil=True, cache=True)
 _BENT = 2  # by how many voxels two heights may miss a straight line; the grid alone makes 1
 
 
-@_compiled
+@compiled
 def faces(rows: npt.NDArray[np.int32], k: int, z: int, side: Floats, reach: Ints, climb: Ints, centroids: Floats,
           sums: Floats) -> tuple[Ints, Floats]:
     """Of slice k of `rows`, which is z of the stack: pairs of rows that touch, any number of times, and half of their area.
@@ -66,7 +60,7 @@ def faces(rows: npt.NDArray[np.int32], k: int, z: int, side: Floats, reach: Ints
     return pairs[:count], areas[:count]
 
 
-@_compiled
+@compiled
 def _share(flat: Any, shape: Ints, strides: Ints, at: Ints, here: int, axis: int, way: int, side: Floats, reach: Ints,
            climb: Ints) -> float:
     """|n . axis| of the surface at the face of voxel `here` that looks along `way` of `axis`."""
@@ -92,7 +86,7 @@ def _share(flat: Any, shape: Ints, strides: Ints, at: Ints, here: int, axis: int
     return float(1 / np.sqrt(square))
 
 
-@_compiled
+@compiled
 def _height(flat: Any, row: int, at: int, step: int, up: int, down: int, nothing: int) -> int:
     """How much farther along `step` than at the face the column of voxel `at` is of this row; `nothing` where it is not in sight."""
     if flat[at] == row:

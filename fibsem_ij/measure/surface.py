@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from fibsem_ij.measure.columns import Definition, Table, Voxel, sides
 from fibsem_ij.measure.objects import Objects, Rows, over_slices
+from fibsem_ij.measure.slopes import faces
 from fibsem_ij.volume import ArrayLike
 
 Floats = npt.NDArray[np.float64]
@@ -57,8 +58,6 @@ def areas(labels: ArrayLike, objects: Objects, *, voxel_nm: Voxel) -> tuple[Ints
 def _streamed(labels: ArrayLike, objects: Objects, side: Floats, centroids: Floats,
               height: int | None) -> tuple[Floats, Ints, Floats]:
     """Of each object the sums of area, area * distance and area * distance^2 from the centroid; the pairs, their areas."""
-    from fibsem_ij.measure.slopes import faces  # brings Numba
-
     reach, climb = windows(side)
     count = len(objects)
 

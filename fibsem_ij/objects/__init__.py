@@ -44,7 +44,7 @@ def apply(src: ArrayLike, fitted: Drawn, out: WritableArray | None = None, *, bo
           progress: Callable[[int, int], None] | None = None) -> Any:
     """Labels (uint32) of cells, from `src` as their interior and `boundary`; or of objects, from `src` as a mask.
 
-    `log` is given the decisions: z, track, event, iou, into. A mask is linked, which decides nothing that needs a log.
+    `log` is given the decisions: z, track, event, iou, into, y, x. A mask is linked, which decides nothing that needs a log.
     """
     if boundary is None:
         from fibsem_ij.objects.linking import link

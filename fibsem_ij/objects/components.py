@@ -14,7 +14,7 @@ pieces are told apart. Then small pieces go (`least_...`, one number, or one for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -57,8 +57,9 @@ class Options:
 PRESETS = MappingProxyType({"chromosomes": Options(connectivity=26, delta=10, largest=12)})
 
 
-def components(src: ArrayLike, out: WritableArray | None = None, *, options: Options | None = None) -> Any:
-    """The pieces of `src` as uint32, (z, y, x). NB: `out` is read back, and each slice is written twice."""
+def components(src: ArrayLike, out: WritableArray | None = None, *, options: Options | None = None,
+               count: Callable[[int], None] | None = None) -> Any:
+    """The pieces of `src` as uint32, (z, y, x). `count` is told how many. NB: `out` is read back, and each slice is written twice."""
     options = options or Options()
     _check(src, options)
     slabs = Slabs.of(src.shape, options.slab or (src.shape[0] if out is None else None))
@@ -71,11 +72,13 @@ def components(src: ArrayLike, out: WritableArray | None = None, *, options: Opt
     joined = join(read, slabs, connectivity=options.connectivity, delta=options.delta, each=keep)
     if keep.counted:
         joined = _select(joined, keep, options, getattr(src, "voxel_nm", None))
-    found = keep.finish(joined)
+    found, number = keep.finish(joined), joined.count
     if options.split_px is not None:
         from fibsem_ij.objects.splitting import split
 
-        split(found, found, least_px=options.split_px, voxel_nm=getattr(src, "voxel_nm", None))
+        number = split(found, found, least_px=options.split_px, voxel_nm=getattr(src, "voxel_nm", None))
+    if count:
+        count(number)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Corrections to a label stack: merge, split, delete, reassign, and each of them undone.
+"""Corrections to a label stack: merge, split, delete, reassign, renumber, a decision of `cells` taken back; each of them undone.
 
 A correction is streamed: slices in, slices out, and a record of every run of pixels that changed, with the number it had
 and the number it got. The record alone undoes it, exactly, and tells whether it was done at all. Runs are flat indices
@@ -7,7 +7,7 @@ and the number it got. The record alone undoes it, exactly, and tells whether it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,71 @@ def split(labels: ArrayLike, number: int, seeds: Sequence[Point], *, voxel_nm: t
         return new
 
     return change
+
+
+def renumber(labels: ArrayLike) -> Change:
+    """The objects are numbered 1, 2, ... without gaps, in the order of their numbers."""
+    from fibsem_ij.arrays.boxes import boxes
+
+    numbers = np.append(0, boxes(labels)[0])
+    return lambda z, found: np.searchsorted(numbers, found).astype(found.dtype)
+
+
+def undo_event(labels: ArrayLike, events: Mapping[str, npt.NDArray[Any]], row: int) -> Change:
+    """A decision of `cells`, by its row in the log (from 1), taken back.
+
+    `joined`, `other side`: the island that the track was gets a number of its own. `own`: the thing goes. `bridged`: the
+    slice is empty. A row `new` says only that a track began; another says what became of it.
+    """
+    if not 1 <= row <= len(events["z"]):
+        raise ValueError(f"expected a row from 1 to {len(events['z'])}, got {row}; the first event is row 1")
+    z, track, event, into = (events[name][row - 1].item() for name in ("z", "track", "event", "into"))
+    of = np.flatnonzero(events["track"] == track)
+    if event == "bridged":
+        return lambda at, found: np.zeros_like(found) if at == z else found
+    if event == "own":
+        return delete([into])
+    if event == "new":
+        others = [str(n + 1) for n in of.tolist() if n != row - 1]
+        raise ValueError(f"expected a row that decides, row {row} says that a track began; see row {', '.join(others) or '(none)'}")
+    began = of[events["event"][of] == "new"][0]
+    point = tuple(events[name][began].item() for name in ("z", "y", "x"))
+    return island(labels, into, point, until=z if event == "joined" else None)
+
+
+def island(labels: ArrayLike, number: int, point: Point, *, until: int | None = None) -> Change:
+    """The region of an object at a point (z, y, x) gets a number of its own, with what lies over and under it.
+
+    It is followed by overlap, from slice to slice, not into slice `until`, and to where it meets the largest region of the object.
+    """
+    z, y, x = point
+    here = np.zeros(labels.shape[1:], np.bool_)
+    here[y, x] = True
+    if (seen := int(np.asarray(labels[z])[y, x])) != number:
+        raise ValueError(f"expected object {number} at {z},{y},{x} (z, y, x), got {seen}; it was changed, reassign by hand")
+    regions: dict[int, npt.NDArray[np.bool_]] = {}
+    for step in (1, -1):
+        at, region = z, _region(labels, number, z, here)
+        while region.any():
+            regions[at] = region
+            at += step
+            region = _region(labels, number, at, region) if 0 <= at < labels.shape[0] and at != until else np.zeros_like(here)
+    if not regions:
+        raise ValueError(f"expected an island of object {number} at {z},{y},{x} (z, y, x), got its largest part there; split it by seeds")
+    new = max(int(np.max(labels[at])) for at in range(labels.shape[0])) + 1
+    return lambda at, found: _put(found, regions[at], new) if at in regions else found
+
+
+def _region(labels: ArrayLike, number: int, z: int, over: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The regions of an object in a slice that `over` meets; none where its largest is among them."""
+    import cv2
+
+    parts = cv2.connectedComponents((np.asarray(labels[z]) == number).view(np.uint8), connectivity=4)[1]
+    met = np.bincount(parts[over], minlength=int(parts.max()) + 1) > 0
+    met[0] = False
+    size = np.bincount(parts.ravel())
+    size[0] = 0
+    return np.asarray(met[parts] if not met[size.argmax()] else np.zeros_like(over))
 
 
 def undo(runs: Runs, *, shape: tuple[int, ...]) -> Change:

@@ -54,8 +54,12 @@ class Options:
 
 
 def link(src: ArrayLike, out: WritableArray | None = None, *, drawn: Mapping[int, npt.NDArray[Any]] | None = None,
-         options: Options | None = None, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None) -> Any:
-    """Fill `out` (uint32) with the objects of a mask, or of numbered regions. `drawn`: z -> label slice; its ids are kept."""
+         options: Options | None = None, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None,
+         count: Callable[[int], None] | None = None) -> Any:
+    """Fill `out` (uint32) with the objects of a mask, or of numbered regions. `drawn`: z -> label slice; its ids are kept.
+
+    `count` is told how many there are.
+    """
     options, drawn = options or Options(), drawn or {}
     depth = src.shape[0]
     for z, labels in drawn.items():
@@ -79,6 +83,8 @@ def link(src: ArrayLike, out: WritableArray | None = None, *, drawn: Mapping[int
     if not options.numbered:
         for above, below in pairwise(sorted({0, *drawn, depth - 1}) if drawn else ()):
             _flood(out, slice(above, below + 1), drawn)
+    if count:
+        count(len(np.unique(number)))
     return out
 
 

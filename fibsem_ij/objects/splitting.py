@@ -21,8 +21,8 @@ Parts = npt.NDArray[np.int32]
 Voxel = tuple[float, float, float]
 
 
-def split(labels: ArrayLike, out: WritableArray, *, least_px: float, voxel_nm: Voxel | None = None) -> None:
-    """Cut the objects of `labels` into `out`, which may be `labels`; numbered from 1 by first voxel."""
+def split(labels: ArrayLike, out: WritableArray, *, least_px: float, voxel_nm: Voxel | None = None) -> int:
+    """Cut the objects of `labels` into `out`, which may be `labels`; numbered from 1 by first voxel. How many there are."""
     numbers, where = boxes(labels)
     cut = {}
     for number, box in zip(numbers.tolist(), where, strict=True):
@@ -30,7 +30,7 @@ def split(labels: ArrayLike, out: WritableArray, *, least_px: float, voxel_nm: V
         parts = pinched(mask, least_px=least_px, voxel_nm=voxel_nm)
         if parts.max() > 1:
             cut[number] = (box, parts)
-    _write(labels, out, cut, int(numbers.max(initial=0)))
+    return _write(labels, out, cut, int(numbers.max(initial=0)))
 
 
 def pinched(mask: Mask, *, least_px: float, voxel_nm: Voxel | None = None) -> Parts:
@@ -68,7 +68,7 @@ def _flood(mask: Mask, depth: npt.NDArray[np.float32], seeds: Parts) -> Parts:
     return np.asarray(watershed(-depth, seeds, mask=mask, connectivity=np.ones((3, 3, 3))), np.int32)
 
 
-def _write(labels: ArrayLike, out: WritableArray, cut: dict[int, tuple[Box, Parts]], top: int) -> None:
+def _write(labels: ArrayLike, out: WritableArray, cut: dict[int, tuple[Box, Parts]], top: int) -> int:
     """All slices anew: parts beyond the first take numbers above `top`, then all are numbered by first voxel."""
     above = dict(zip(cut, np.cumsum([top, *(int(parts.max()) - 1 for _, parts in cut.values())]).tolist(), strict=False))
     new: dict[int, int] = {}
@@ -79,6 +79,7 @@ def _write(labels: ArrayLike, out: WritableArray, cut: dict[int, tuple[Box, Part
                 part, view = parts[z - zs.start], found[tuple(window)]
                 view[part > 1] = part[part > 1] + (above[number] - 1)
         out[z] = _in_order(found, new)
+    return len(new)
 
 
 def _in_order(found: npt.NDArray[np.int64], new: dict[int, int]) -> npt.NDArray[np.uint32]:

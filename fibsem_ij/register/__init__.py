@@ -17,10 +17,10 @@ slow in the specimen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, MutableMapping
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,29 +28,34 @@ import numpy.typing as npt
 from fibsem_ij.register.options import Options
 from fibsem_ij.volume import ArrayLike, Labels, Transforms, WritableArray
 
+if TYPE_CHECKING:
+    from fibsem_ij.register.pairs import Pair, Step
+
 __all__ = ["Options", "apply", "fit", "move", "score"]
 
 Progress = Callable[[int, int], None]
-_MATCHED = 3  # slices to each side whose histogram a slice is matched to
 
 
-def fit(src: ArrayLike, *, options: Options | None = None, executor: Executor | None = None,
+def fit(src: ArrayLike, *, options: Options | None = None, executor: Executor | None = None, kept: MutableMapping[Step, Pair] | None = None,
         progress: Progress | None = None) -> Transforms:
-    """The matrices of a stack. `progress(done, all)` counts the tasks of one stage after the other."""
+    """The matrices of a stack. `progress(done, all)` counts the tasks of one stage after the other.
+
+    `kept`: the pairs that an earlier run of the same stack and options fitted; each new one is put there as it comes.
+    """
     from fibsem_ij.register.fitting import fit_stack  # brings OpenCV and SciPy
 
-    return fit_stack(src, options or Options(), executor=executor, progress=progress)
+    return fit_stack(src, options or Options(), executor=executor, kept=kept, progress=progress)
 
 
 def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, *, interpolation: str | None = None, fill: float = 0,
-          contrast: str = "none", executor: Executor | None = None, progress: Progress | None = None) -> Any:
+          contrast: str = "none", executor: Executor | None = None, done: Collection[int] = (), progress: Progress | None = None) -> Any:
     """The stack on the canvas of `fitted`, resampled once, slice by slice.
 
     `interpolation`: nearest | linear | cubic; None is linear, and nearest for Labels. `contrast`: none | equalise | match
-    (to the histogram of the neighbouring slices).
+    (to the histogram of the neighbouring slices). `done`: slices that `out` has already.
     """
     from fibsem_ij.arrays.slices import map_slices
-    from fibsem_ij.register.warp import resample
+    from fibsem_ij.register.warp import MATCHED, resample
 
     if len(src.shape) != 3 or src.shape[0] != len(fitted):
         raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got shape {tuple(src.shape)}; "
@@ -66,7 +71,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
                          "make it from fitted.canvas")
     interpolation = interpolation or ("nearest" if labels else "linear")
     task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast)
-    map_slices(task, src, out, executor=executor, neighbours=_MATCHED if contrast == "match" else 0, progress=progress)
+    map_slices(task, src, out, executor=executor, neighbours=MATCHED if contrast == "match" else 0, done=done, progress=progress)
     return out
 
 

@@ -1,17 +1,22 @@
-"""Slices that are not to be trusted: blank, half blank, saturated, faded, defocused, duplicated, of another field.
+"""Slices that are not to be trusted: blank, half blank, saturated, faded, defocused, duplicated, scanned twice, of another field.
 
 Two kinds of evidence, both relative to the slice's neighbours, so that a stack that is all noise or all resin is not
 all bad:
 
-- what a slice is by itself (`look`): its contrast, its detail, its share of pixels at an end of the scale;
+- what a slice is by itself (`look`): its contrast, its detail, its sharpness, its share of pixels at an end of the scale;
 - what it shares with its neighbours after a fit (`likeness`, correlation block by block): where the neighbours of a slice
-  resemble each other across it and it resembles none of them, the slice has lost that block.
+  resemble each other across it and it resembles none of them, the slice has lost that block; where it is far more like the
+  one before than slices are here, the microscope has taken that one twice.
+
+Sharpness and repetition are held against their scatter in the whole stack, too: where noise hides them, there is no alarm.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -20,7 +25,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fibsem_ij.register.likeness import thumbnail
+from fibsem_ij.register.likeness import sharpness, smoothed, thumbnail
 from fibsem_ij.register.pairs import Pair
 
 _NEAR = 4  # slices to each side that say what is usual
@@ -32,6 +37,11 @@ class Limits:
 
     contrast: float = 0.3  # blank, faded
     detail: float = 0.45  # defocused
+    sharpness: float = 0.62  # defocused a little (a blur of 1.5 to 2 px takes half of it) ...
+    sharpness_scatter: float = 5.0  # ... and as many of the stack's standard deviations below the usual
+    twice: float = 0.65  # scanned twice: this much of the usual unlikeness to the slice before, noise mostly taken off ...
+    twice_scatter: float = 3.0  # ... and as many standard deviations below
+    nearer: float = 1.15  # ... and the slice is not this much more like the next slice than the one before is
     saturated: float = 0.25  # more of the slice at an end of the scale than usual
     same: float = 0.1  # duplicated: this much of the usual difference to the slice before
     usual_likeness: float = 0.25  # a block in which the neighbours resemble each other at least so much ...
@@ -46,6 +56,7 @@ class Look:
     detail: float
     saturated: float
     change: float  # mean difference to the slice before; inf for the first
+    sharpness: npt.NDArray[np.float64]  # (2,)
 
 
 def look(slab: npt.NDArray[Any], z: int) -> Look:
@@ -53,21 +64,28 @@ def look(slab: npt.NDArray[Any], z: int) -> Look:
     if slab.dtype.kind == "f" and not np.isfinite(slab[1]).all():
         raise ValueError("expected finite grey values, got NaN or infinity; fill them first, a constant border is known as such")
     small = thumbnail(slab[1])
-    band = cv2.GaussianBlur(small, (0, 0), 1.0) - cv2.GaussianBlur(small, (0, 0), 2.0)
+    smooth = smoothed(small)
+    band = smooth - cv2.GaussianBlur(small, (0, 0), 2.0)
     some = slab[1][::3, ::3]
     ends = max(float(np.mean(some == end)) for end in (some.min(), some.max()))
     change = float("inf") if z == 0 else float(np.abs(slab[1][::3, ::3].astype(np.float32) - slab[0][::3, ::3]).mean())
-    low, high = np.percentile(cv2.GaussianBlur(small, (0, 0), 1.0), (5, 95))
-    return Look(float(high - low), float(band.std()), ends, change)
+    low, high = np.percentile(smooth, (5, 95))
+    return Look(float(high - low), float(band.std()), ends, change, sharpness(slab[1]))
 
 
 def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
     """Slice -> why it is bad; of two slices or more."""
     table = np.array([(v.contrast, v.detail, v.saturated, v.change) for v in looks])
     table[0, 3] = table[1, 3]  # the first slice has none before it
+    sharp = np.array([v.sharpness for v in looks])
+    usual_sharp = _usual(sharp)
+    ratios = sharp / np.where(usual_sharp > 0, usual_sharp, np.nan)  # (slices, 2)
+    down, across = (_low(of, limits.sharpness, limits.sharpness_scatter) for of in ratios.T)
     found = {}
     for z, (contrast, detail, saturated, change) in enumerate(table):
         near = [k for k in range(max(0, z - _NEAR), min(len(table), z + _NEAR + 1)) if k != z]
+        if contrast == 0:
+            found[z] = "blank or faded"
         if len(near) < 2:
             continue
         usual = np.median(table[near], 0)
@@ -77,9 +95,24 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
             found[z] = "half blank or saturated"
         elif z and change <= limits.same * usual[3]:
             found[z] = "duplicated"
-        elif detail <= limits.detail * usual[1]:
+        elif down[z] or across[z] or detail * max(usual[0], contrast) <= limits.detail * usual[1] * contrast:  # dim is not dull
             found[z] = "defocused"
     return found
+
+
+def _usual(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The median of each one's neighbours: (n, ...) -> (n, ...), NaN where none of them is known."""
+    rows = [[k for k in range(max(0, z - _NEAR), min(len(values), z + _NEAR + 1)) if k != z] for z in range(len(values))]
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN
+        return np.stack([np.nanmedian(values[near], 0) for near in rows])
+
+
+def _low(ratios: npt.NDArray[np.float64], limit: float, scatter: float) -> npt.NDArray[np.bool_]:
+    """Where a ratio to the usual, (n,), is below `limit`, and by more than `scatter` standard deviations of the stack's ratios."""
+    known = ratios[np.isfinite(ratios)]
+    # By the lower quartile: beside a bad slice much lies above the usual.
+    usual = max(0.0, 1.4826 * (1 - float(np.percentile(known, 25)))) if len(known) else 0.0
+    return np.asarray(ratios < min(limit, 1 - scatter * usual))
 
 
 def by_likeness(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, limits: Limits) -> dict[int, str]:
@@ -96,6 +129,32 @@ def by_likeness(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, l
     rank = {z: (share[z], len(of[z])) for z in good}
     worst = [z for z in good if share[z] > limits.lost_share and all(rank[z] >= max(rank[p.fixed], rank[p.moving]) for p in of[z])]
     return {z: "unlike its neighbours" if share[z] > 0.75 else "part unlike its neighbours" for z in worst}
+
+
+def by_repetition(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, limits: Limits) -> dict[int, Pair]:
+    """Slice that was scanned twice -> its pair with the slice before, the same field.
+
+    They differ far less than slices do here; and to a third slice both are as unlike, where a thin slice would be nearer. Asked of
+    the half of the blocks in which slices are most alike: in the others noise is most of the difference.
+    """
+    near = [pairs[step] for step in pairwise(good) if step in pairs]
+    if len(near) < _NEAR:
+        return {}
+    apart = 1 - np.stack([pair.smooth for pair in near]).astype(np.float64)
+    usual = _usual(apart)
+    telling = usual < np.minimum(np.median(usual, 1, keepdims=True), 1 - limits.usual_likeness)
+    ratios = np.array([np.median(mine[some]) if np.count_nonzero(some) > 2 else np.nan
+                       for mine, some in zip(apart / np.maximum(usual, 1e-6), telling, strict=True)])
+    alike = np.flatnonzero(_low(ratios, limits.twice, limits.twice_scatter))
+    return {near[i].moving: near[i] for i in alike if _one_place(pairs, near[i], telling[i], limits)}
+
+
+def _one_place(pairs: Mapping[tuple[int, int], Pair], pair: Pair, telling: npt.NDArray[np.bool_], limits: Limits) -> bool:
+    """Whether both slices of a pair are as unlike each third slice that both were fitted to."""
+    first, second = ({other: 1 - p.smooth[telling] for step, p in pairs.items() if z in step for other in step if other != z}
+                     for z in (pair.fixed, pair.moving))
+    farther = {z: (first[z], second[z]) if z > pair.moving else (second[z], first[z]) for z in first.keys() & second.keys()}
+    return all(float(np.median(far / np.maximum(near, 1e-6))) < limits.nearer for far, near in farther.values())
 
 
 def by_company(pairs: Mapping[tuple[int, int], Pair], good: Sequence[int], *, limits: Limits) -> dict[int, str]:

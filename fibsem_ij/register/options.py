@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fibsem_ij.volume import MODELS
 
-_CHOICES = {"model": MODELS, "contrast": ("none", "equalise"), "canvas": ("same", "pad", "crop")}
+_CHOICES = {"model": MODELS, "contrast": ("none", "equalise", "match"), "canvas": ("same", "pad", "crop")}
 _ALIGNERS = ("turboreg", "sift")
 
 
@@ -22,7 +22,7 @@ class Options:
     seed: int = 1
     device: str = "cpu"  # where turboreg sums: cpu | cuda | mps | auto, the best there is
     reach: int = 2  # pairs at distance 1..reach
-    contrast: str = "none"  # before the estimate: none | equalise
+    contrast: str = "none"  # before the estimate: none | equalise | match (to the histogram of the slices around)
     reference: int | None = None  # this slice stays where it is; None: the first good one
     keep_trend: bool = False  # what is slower than trend_slices is the specimen's own and stays in it
     trend_slices: float = 20.0

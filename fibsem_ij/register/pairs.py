@@ -1,9 +1,9 @@
 """Every pair of slices that is worth a fit, fitted: the aligners' socket and the one place where the median is taken.
 
 An aligner is any function `(fixed, moving, *, rng) -> matrices (runs, 3, 3)`, fixed pixel -> moving pixel; it gives back
-an empty array where it finds nothing. If it has a method `prepare(slice)`, that is called once a slice, and the aligner
-gets what it made instead of the slices. If it has a method `many(pairs, *, rngs) -> [matrices, ...]`, it is given all pairs of
-a chunk at once.
+an empty array where it finds nothing, and a fit that has run away counts as nothing found. If it has a method
+`prepare(slice)`, that is called once a slice, and the aligner gets what it made instead of the slices. If it has a method
+`many(pairs, *, rngs) -> [matrices, ...]`, it is given all pairs of a chunk at once.
 
 The stack is cut into chunks of neighbouring slices, a chunk's pairs are fitted together, and only as many slices as the
 reach are held ready. Each pair has its own random numbers, from the seed and its two slices: the result does not depend
@@ -12,7 +12,7 @@ on chunks or workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.arrays.slices import map_slices
-from fibsem_ij.register.likeness import likeness, thumbnail
+from fibsem_ij.register.likeness import likeness, smoothed, thumbnail
 from fibsem_ij.register.models import Frame, Matrix, basis, median
 from fibsem_ij.volume import ArrayLike
 
 Step = tuple[int, int]  # fixed slice, moving slice
 _CHUNK_BYTES = 128 * 2**20
+_RUNAWAY = 0.5
 
 
 class Aligner(Protocol):
@@ -44,6 +45,7 @@ class Pair:
     covariance: Matrix  # (free, free) in px2
     spread_px: float
     likeness: npt.NDArray[np.float32]  # (blocks,) correlation of the slices after the fit, -1..1
+    smooth: npt.NDArray[np.float32]  # the same with little of the noise
 
 
 def steps(good: Sequence[int], *, reach: int) -> list[Step]:
@@ -53,15 +55,25 @@ def steps(good: Sequence[int], *, reach: int) -> list[Step]:
 
 def fit_pairs(src: ArrayLike, wanted: Iterable[Step], aligner: Aligner, *, model: str, seed: int,
               contrast: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None, executor: Executor | None = None,
-              progress: Callable[[int, int], None] | None = None) -> dict[Step, Pair]:
-    """Fit the wanted pairs. A pair for which the aligner found nothing is absent from the answer."""
-    chunks = _Chunks(src, wanted)
-    if not chunks.steps:
-        return {}
-    found: dict[int, list[Pair]] = {}
-    task = partial(_fit_chunk, jobs=chunks.jobs(), aligner=aligner, model=model, seed=seed, contrast=contrast)
-    map_slices(task, chunks, found, executor=executor, progress=progress, unit="chunk")
-    return {(pair.fixed, pair.moving): pair for i in sorted(found) for pair in found[i]}
+              kept: MutableMapping[Step, Pair] | None = None, progress: Callable[[int, int], None] | None = None) -> dict[Step, Pair]:
+    """Fit the wanted pairs that are not in `kept`, and put them there. A pair for which the aligner found nothing is absent."""
+    kept, wanted = {} if kept is None else kept, set(wanted)
+    chunks = _Chunks(src, wanted - kept.keys())
+    if chunks.steps:
+        task = partial(_fit_chunk, jobs=chunks.jobs(), aligner=aligner, model=model, seed=seed, contrast=contrast)
+        map_slices(task, chunks, _Kept(kept), executor=executor, progress=progress, unit="chunk")
+    return {step: kept[step] for step in sorted(wanted & kept.keys())}
+
+
+class _Kept:
+    """Chunks in, pairs kept."""
+
+    def __init__(self, pairs: MutableMapping[Step, Pair]) -> None:
+        self.pairs = pairs
+
+    def __setitem__(self, _: int, found: list[Pair]) -> None:
+        for pair in found:
+            self.pairs[pair.fixed, pair.moving] = pair
 
 
 class _Chunks:
@@ -105,8 +117,9 @@ def _fit_chunk(slices: npt.NDArray[Any], i: int, *, jobs: list[tuple[list[int], 
             image = slices[numbers.index(z)]
             ready[z] = prepare(contrast(image) if contrast else image), thumbnail(image)
         for step, runs in zip(some, _runs(aligner, some, ready, seed), strict=True):
-            if len(runs):
-                found.append(_pair(step, runs, ready[step[0]][1], ready[step[1]][1], model, frame))
+            pair = _pair(step, runs, ready[step[0]][1], ready[step[1]][1], model, frame) if len(runs) else None
+            if pair and _possible(pair.matrix):
+                found.append(pair)
     return found
 
 
@@ -125,8 +138,14 @@ def _runs(aligner: Aligner, some: Sequence[Step], ready: Mapping[int, tuple[Any,
         raise
 
 
+def _possible(matrix: Matrix) -> bool:
+    """No microscope stretches or turns a slice by half from one to the next: such a fit has run away, and found nothing."""
+    return bool(np.abs(matrix[:2, :2] - np.eye(2)).max() < _RUNAWAY)
+
+
 def _pair(step: Step, runs: Matrix, fixed: npt.NDArray[np.float32], moving: npt.NDArray[np.float32], model: str, frame: Frame) -> Pair:
     matrix, spread = median(runs, model=model, frame=frame)
     apart = frame.to_numbers(np.linalg.inv(matrix) @ runs) @ basis(model)
     covariance = apart.T @ apart / max(1, len(runs) - 1)
-    return Pair(*step, matrix, covariance, spread, likeness(fixed, moving, matrix, frame))
+    alike = (likeness(*both, matrix, frame) for both in ((fixed, moving), (smoothed(fixed), smoothed(moving))))
+    return Pair(*step, matrix, covariance, spread, *alike)

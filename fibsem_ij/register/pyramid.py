@@ -1,7 +1,7 @@
 """A slice made ready for many fits: levels of half the size each, and on each the pixels worth looking at.
 
 Everything here depends on one slice only, so it is computed once and serves every pair the slice is in: the smoothed
-levels (read when the slice moves), the steepest-descent columns at the chosen pixels (read when it is the fixed one;
+levels (read when the slice moves), the gradients at the chosen pixels (read when it is the fixed one, made when it first is;
 Baker and Matthews 2004, "Lucas-Kanade 20 years on", inverse compositional), and the spectrum for the coarse start.
 
 Pixels are chosen where the gradient is strong, the same number in each tile, so that one busy corner does not outvote
@@ -11,7 +11,7 @@ the rest of the slice. Level n holds every 2**n-th pixel: its pixel x lies at 2*
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -20,34 +20,15 @@ import scipy.fft
 
 from fibsem_ij.register import sums
 from fibsem_ij.register.models import Frame, Index, Matrix
-from fibsem_ij.register.sums import Float, Where
+from fibsem_ij.register.sums import SENTINEL, Float, Grid
 
-SENTINEL = -1e4  # what a moving level holds where there is no picture; far outside of any normalised grey
 COARSEST = 96  # px, the least shorter side of the last level of a large slice
-SPECTRUM = 256  # px, the shorter side that the start needs at most
+_SLOW = (41, 41)  # px
 TILES = 16  # along the shorter side; even, see Pyramid.block
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """One size of a slice. The sums are those of all chosen pixels with weight 1, gain and offset eliminated."""
-
-    moving: Float  # (y, x), SENTINEL where there is no picture
-    where: Where  # (tiles, n) flat index of the chosen pixels
-    columns: Float  # (tiles, 4, n): gx, gy, grey, 1
-    squares: Matrix  # (tiles, 2, 2), of the tile's shift
-    lift: Matrix  # (tiles, 2, 2): what gain and offset take off the motion's products
-    light: Matrix  # (tiles, 2, 2): products of grey and 1 -> step of gain and offset
-
-
-@dataclass(frozen=True, eq=False)
-class Pyramid:
-    frame: Frame
-    levels: tuple[Level, ...]  # finest first
-    spectrum: npt.NDArray[np.complex64]
-    spectrum_level: int
-    lever: Matrix  # (tiles, 2, 6): six numbers of a motion -> what the tile moves
-    block: Index  # (tiles,) the block of 2 x 2 tiles that a tile belongs to
+Where = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -60,6 +41,56 @@ class Sampling:
     share: float = 1.0  # of a tile's pixels: a half is a quarter faster and drifts a little more ...
     least: int = 64  # ... but at least so many
     most: int = 4096  # ... and at most: beyond it, time grows faster than the error falls
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """A level as the fixed slice: its pixels as `sums` reads them, and their sums with weight 1, gain and offset eliminated."""
+
+    where: Where | None  # (rows, cols n) flat index of the chosen pixels; None for all there are
+    gx: Float  # of these pixels, as is grey: (rows, cols n), or the level as it lies
+    gy: Float
+    grey: Float
+    pixels: int  # a tile
+    squares: Matrix  # (tiles, 2, 2), of the tile's shift
+    lift: Matrix  # (tiles, 2, 2): what gain and offset take off the motion's products
+    light: Matrix  # (tiles, 2, 2): products of grey and 1 -> step of gain and offset
+
+    def seen(self, image: Float) -> Float:
+        """The same pixels of another picture of the level."""
+        return _taken(image, self.where)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One size of a slice."""
+
+    moving: Float  # (y, x), SENTINEL where there is no picture
+    grey: Float  # the same where nothing is empty; else what the filter made of the border
+    empty: Mask | None
+    scale: float  # pixels of level 0 a pixel
+    grid: Grid
+    sampling: Sampling
+
+    @cached_property
+    def still(self) -> Still:
+        gx, gy = (cv2.Sobel(self.grey, cv2.CV_32F, *axis, scale=0.125 / self.scale) for axis in ((1, 0), (0, 1)))  # a pixel of level 0
+        if self.empty is not None:
+            gx[self.empty] = gy[self.empty] = 0
+        where = _choose(gx, gy, self.grid, self.sampling)
+        gx, gy, grey = (_taken(image, where) for image in (gx, gy, self.moving))
+        pixels = (grey.shape[0] // self.grid[0]) * (grey.shape[1] // self.grid[1])
+        return Still(where, gx, gy, grey, pixels, *_eliminated(sums.products(gx, gy, grey, self.grid).astype(np.float64)))
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    frame: Frame
+    levels: tuple[Level, ...]  # finest first
+    spectrum: npt.NDArray[np.complex64]  # of the coarsest level
+    grid: Grid
+    lever: Matrix  # (tiles, 2, 6): six numbers of a motion -> what the tile moves
+    block: Index  # (tiles,) the block of 2 x 2 tiles that a tile belongs to
 
 
 def prepare(image: npt.NDArray[np.generic], *, sampling: Sampling) -> Pyramid:
@@ -79,17 +110,17 @@ def prepare(image: npt.NDArray[np.generic], *, sampling: Sampling) -> Pyramid:
     for n, level in enumerate(sizes):
         level -= middle
         level *= 1 / scale
-        levels.append(_level(level, None if empty is None else _at_level(empty, n, level.shape), n, grid, sampling))
-    at = next(n for n, level in enumerate(sizes) if min(level.shape) <= SPECTRUM or n == len(sizes) - 1)
-    return Pyramid(frame, tuple(levels), _spectrum(levels[at].moving), at, _lever(grid, frame), _blocks(grid))
+        gone = None if empty is None else _at_level(empty, n, level.shape)
+        levels.append(Level(level if gone is None else np.where(gone, np.float32(SENTINEL), level), level, gone, 2**n, grid, sampling))
+    return Pyramid(frame, tuple(levels), _spectrum(levels[-1].moving), grid, _lever(grid, frame), _blocks(grid))
 
 
-def _grid(shape: tuple[int, int]) -> tuple[int, int]:
+def _grid(shape: tuple[int, int]) -> Grid:
     side = min(shape) / TILES
     return round(shape[0] / side), round(shape[1] / side)
 
 
-def _lever(grid: tuple[int, int], frame: Frame) -> Matrix:
+def _lever(grid: Grid, frame: Frame) -> Matrix:
     """A tile moves as its centre does."""
     y, x = ((np.arange(n) + 0.5) / n * length for n, length in zip(grid, frame.shape, strict=True))
     far_x = np.tile((x - 0.5 - frame.centre[0]) / frame.half, grid[0])
@@ -101,7 +132,7 @@ def _lever(grid: tuple[int, int], frame: Frame) -> Matrix:
     return lever
 
 
-def _blocks(grid: tuple[int, int]) -> Index:
+def _blocks(grid: Grid) -> Index:
     rows, cols = np.arange(grid[0]) // 2, np.arange(grid[1]) // 2
     block: Index = (rows[:, None] * (cols[-1] + 1) + cols).ravel()
     return block
@@ -153,17 +184,8 @@ def _at_level(empty: npt.NDArray[np.uint8], n: int, shape: tuple[int, int]) -> n
     return grown.view(np.bool_)[::step, ::step][: shape[0], : shape[1]]
 
 
-def _level(grey: Float, empty: npt.NDArray[np.bool_] | None, n: int, grid: tuple[int, int], sampling: Sampling) -> Level:
-    gx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125 / 2**n)  # grey per pixel of level 0
-    gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125 / 2**n)
-    if empty is not None:
-        gx[empty] = gy[empty] = 0
-    where = _choose(gx, gy, grid, sampling)
-    seen = np.ones_like(grey) if empty is None else 1 - empty.astype(np.float32)
-    columns, products = sums.columns(gx, gy, grey, seen, where)
-    if empty is not None:
-        grey = np.where(empty, np.float32(SENTINEL), grey)
-    return Level(grey, where, columns, *_eliminated(products.astype(np.float64)))
+def _taken(image: Float, where: Where | None) -> Float:
+    return image if where is None else image.ravel().take(where)
 
 
 def _eliminated(full: Matrix) -> tuple[Matrix, Matrix, Matrix]:
@@ -173,13 +195,14 @@ def _eliminated(full: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return full[:, :2, :2] - full[:, :2, 2:] @ lift, lift, light
 
 
-def _choose(gx: Float, gy: Float, grid: tuple[int, int], sampling: Sampling) -> Where:
-    """The pixels of strong gradient, the same number in each tile: flat indices (tiles, n)."""
-    every = _every(gx.shape, grid)
-    area = every.shape[1]
+def _choose(gx: Float, gy: Float, grid: Grid, sampling: Sampling) -> Where | None:
+    """The pixels of strong gradient, the same number in each tile: flat indices (rows, cols n). None: all."""
+    rows, cols = grid
+    area = (gx.shape[0] // rows) * (gx.shape[1] // cols)
     n = min(area, max(sampling.least, min(sampling.most, int(sampling.share * area))))
     if n == area:
-        return every
+        return None
+    every = every_pixel(gx.shape, grid)
     tiles = cv2.magnitude(gx, gy).take(every)
     some = tiles[:, ::-(-area // 256) | 1]
     rank = int(some.shape[1] * (1 - n / area))
@@ -188,11 +211,11 @@ def _choose(gx: Float, gy: Float, grid: tuple[int, int], sampling: Sampling) -> 
     # NB: about n pixels pass the threshold, so a few are left out or taken twice to make it n.
     nth = np.cumsum(count)[:, None] - count + np.arange(n) * count // n
     chosen: Where = every.ravel()[np.flatnonzero(strong)[nth]]
-    return chosen
+    return chosen.reshape(rows, cols * n)
 
 
 @lru_cache(8)
-def _every(shape: tuple[int, int], grid: tuple[int, int]) -> Where:
+def every_pixel(shape: tuple[int, int], grid: Grid) -> Where:
     """All pixels of each tile (tiles, n). What the tiles do not cover, less than a pixel a tile, is left out."""
     (rows, cols), height, width = grid, shape[0] // grid[0], shape[1] // grid[1]
     flat = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)[:rows * height, :cols * width]
@@ -202,9 +225,9 @@ def _every(shape: tuple[int, int], grid: tuple[int, int]) -> Where:
 
 
 def _spectrum(grey: Float) -> npt.NDArray[np.complex64]:
-    """The spectrum of a slice, its slow brightness removed and its edge faded out."""
+    """The spectrum of a small slice, its slow brightness removed and its edge faded out."""
     filled = np.where(grey > SENTINEL / 10, grey, np.float32(0))
-    filled -= cv2.blur(filled, (41, 41))
+    filled -= cv2.blur(filled, _SLOW)
     filled *= _fade(grey.shape)
     spectrum: npt.NDArray[np.complex64] = scipy.fft.rfft2(filled)
     return spectrum

@@ -8,7 +8,7 @@ places between two: matrices agree with those of the CPU to about .01 px, not to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from torch import Tensor
 
 from fibsem_ij.learn.device import choose
 from fibsem_ij.register.models import Matrix
-from fibsem_ij.register.pyramid import SENTINEL, Pyramid
+from fibsem_ij.register.pyramid import Level, Pyramid, every_pixel
+from fibsem_ij.register.sums import SENTINEL, Grid
 from fibsem_ij.register.turboreg import SAMPLED, Fit, TurboReg, typical, weight_size
 
 _PIXELS = 2**24  # of all pairs that are summed in one go: some ten arrays of so many numbers lie on the device
@@ -49,7 +50,7 @@ class Together:
         fits = [self.one.begun(*pair) for pair in pairs]
         for n, steps in self.one.plan(fits[0].fixed):
             level = _Level(n, device)
-            at_once = max(1, _PIXELS // fits[0].fixed.levels[n].where.size)
+            at_once = max(1, _PIXELS // fits[0].fixed.levels[n].still.grey.size)
             for _ in range(steps):
                 for first in range(0, len(fits), at_once):
                     some = fits[first:first + at_once]
@@ -69,7 +70,7 @@ class _Level:
         """One array of each slice, stacked; carried over once a slice."""
         for image in slices:
             if (id(image), name) not in self.there:
-                self.there[id(image), name] = torch.tensor(getattr(image.levels[self.n], name), device=self.device)
+                self.there[id(image), name] = torch.tensor(_ARRAYS[name](image.levels[self.n]), device=self.device)
         return torch.stack([self.there[id(image), name] for image in slices])
 
     def told(self, fits: Sequence[Fit]) -> tuple[list[float], npt.NDArray[np.float64]]:
@@ -78,15 +79,45 @@ class _Level:
         columns = self._put(fixed, "columns")  # (pairs, tiles, 4, n)
         matrices, light = (torch.tensor(np.stack(of), dtype=torch.float32, device=self.device)
                            for of in ([fit.at_level(self.n) for fit in fits], [fit.light for fit in fits]))
-        residual = _between(self._put(moving, "moving"), self._put(fixed, "where"), matrices)
-        residual -= (light[..., None] * columns[:, :, 2:]).sum(2)
-        some = residual[..., ::residual.shape[2] // SAMPLED | 1].abs().flatten(1)
-        scales = [typical(middle) for middle in some.kthvalue(some.shape[1] // 2 + 1, 1).values.tolist()]
+        image = _between(self._put(moving, "moving"), self._put(fixed, "where"), matrices)
+        residual = image - (light[..., None] * columns[:, :, 2:]).sum(2)
+        scales = [typical(middle) for middle in _middles(residual, (image > SENTINEL / 10) & (columns[:, :, 3] > 0))]
         size = torch.tensor([weight_size(scale) for scale in scales], device=self.device)[:, None, None]
         weight = size / (size + residual**2)
         products = (columns @ (weight * residual)[..., None])[..., 0]
         told = torch.cat((weight.sum(2)[..., None], products), 2).cpu().numpy().astype(np.float64)
         return scales, told
+
+
+def _middles(residual: Tensor, seen: Tensor) -> list[float]:
+    """Of each pair, as `sums.middle`."""
+    step = residual.shape[2] // SAMPLED | 1
+    sizes = torch.where(seen, residual.abs(), torch.inf)[..., ::step].flatten(1).sort(1).values
+    at = sizes.isfinite().sum(1, keepdim=True) // 2
+    found: list[float] = sizes.gather(1, at.clamp(max=sizes.shape[1] - 1))[:, 0].nan_to_num(posinf=0.0).tolist()
+    return found
+
+
+def _columns(level: Level) -> npt.NDArray[np.float32]:
+    """(tiles, 4, n): gx, gy, grey, 1; the last two 0 where there is no picture."""
+    still = level.still
+    seen = still.grey > SENTINEL / 10
+    each = still.gx, still.gy, np.where(seen, still.grey, np.float32(0)), seen.astype(np.float32)
+    return np.stack([_tiled(image, level.grid) for image in each], 1)
+
+
+def _where(level: Level) -> npt.NDArray[np.int32]:
+    """(tiles, n) flat index of a tile's pixels."""
+    where = level.still.where
+    return every_pixel(level.moving.shape, level.grid).copy() if where is None else _tiled(where, level.grid)
+
+
+def _tiled(image: npt.NDArray[Any], grid: Grid) -> npt.NDArray[Any]:
+    (rows, cols), height, width = grid, image.shape[0] // grid[0], image.shape[1] // grid[1]
+    return image[:rows * height, :cols * width].reshape(rows, height, cols, width).swapaxes(1, 2).reshape(rows * cols, -1)
+
+
+_ARRAYS: dict[str, Callable[[Level], npt.NDArray[Any]]] = {"columns": _columns, "where": _where, "moving": lambda level: level.moving}
 
 
 def _between(images: Tensor, where: Tensor, matrices: Tensor) -> Tensor:

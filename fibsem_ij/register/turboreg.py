@@ -8,8 +8,8 @@ on the fixed slice alone is computed once; part 3: gain and offset as free param
 - The gain doubles as trust: in resin the grey values of one slice do not foretell the other's, the gain falls to 0, and
   the tile has no say.
 - Residuals are weighted (Cauchy), so that an organelle that moved or a scratch pulls little.
-- What lives in a tile moves by itself from slice to slice, so no tile is believed beyond that (a random-effects mean,
-  DerSimonian and Laird 1986): many tiles outvote one strong wall that leans.
+- What lives in a tile moves by itself from slice to slice, so no tile is believed beyond that (`belief`): many tiles
+  outvote one strong wall that leans.
 - The normal equations are sums over tiles. A stochastic run takes a random half of the tiles: once the tiles are summed,
   25 runs are 25 small solves. Halves are the right size: the s.d. of the mean of a random half about the mean of all is
   the standard error of the mean of all, so the spread of the runs is the uncertainty of the registration.
@@ -27,13 +27,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.register import sums
+from fibsem_ij.register.belief import believed, relight
 from fibsem_ij.register.models import Index, Matrix, basis, project
 from fibsem_ij.register.phase import start
-from fibsem_ij.register.pyramid import SENTINEL, Pyramid, Sampling, prepare
-from fibsem_ij.register.sums import Float
+from fibsem_ij.register.pyramid import Pyramid, Sampling, prepare
+from fibsem_ij.register.sums import SENTINEL
 
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian residuals
-_LARGEST_GAIN = 4.0
 SAMPLED = 12  # residuals a tile that the typical one is read off
 _INTERPOLATION = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -45,6 +45,7 @@ class TurboReg:
     model: str = "affine"
     runs: int = 25
     iterations: tuple[int, ...] = (1, 2, 3, 4)  # finest level first, where one step is left to do; the last serves all coarser levels
+    settling: int = 3  # steps on the coarsest level at least: the start knows whole pixels of it
     damping: float = 0.02
     sampling: Sampling = field(default_factory=Sampling)
 
@@ -67,7 +68,9 @@ class TurboReg:
 
     def plan(self, fixed: Pyramid) -> Iterator[tuple[int, int]]:
         """The levels, coarsest first, and how many steps are taken on each."""
-        return ((n, self.iterations[min(n, len(self.iterations) - 1)]) for n in reversed(range(len(fixed.levels))))
+        for n in reversed(range(len(fixed.levels))):
+            steps = self.iterations[min(n, len(self.iterations) - 1)]
+            yield n, max(steps, self.settling) if n == len(fixed.levels) - 1 else steps
 
 
 @dataclass(eq=False)
@@ -80,8 +83,8 @@ class Fit:
     damping: float
     matrix: Matrix
     light: Matrix  # (tiles, 2): gain and offset of each tile
-    squares: Matrix = field(init=False)  # normal equations of each tile: (tiles, 6, 6) ...
-    products: Matrix = field(init=False)  # ... and (tiles, 6)
+    squares: Matrix = field(init=False)  # normal equations of each tile's shift: (tiles, 2, 2) ...
+    products: Matrix = field(init=False)  # ... and (tiles, 2)
     step: Matrix = field(init=False)  # the last: (1, 6)
 
     def at_level(self, n: int) -> Matrix:
@@ -96,26 +99,26 @@ class Fit:
         Weights enter the products pixel by pixel and the squares as the tile's mean weight: the fixed point is the same,
         and all squares come ready with the slice.
         """
-        still, lever = self.fixed.levels[n], self.fixed.lever
-        trust, products = told[:, 0] / still.where.shape[1] + 1e-6, told[:, 1:]
-        self.light += (still.light @ products[:, 2:, None])[:, :, 0] / trust[:, None]
-        np.clip(self.light[:, 0], 0, _LARGEST_GAIN, out=self.light[:, 0])
-        gain = self.light[:, 0, None]
-        shift = gain * (products[:, :2] - (products[:, None, 2:] @ still.lift)[:, 0])
-        squares, shift = _believed(still.squares * (trust[:, None] * gain**2)[:, :, None], shift, scale**2)
-        self.squares, self.products = lever.transpose(0, 2, 1) @ squares @ lever, (shift[:, None] @ lever)[:, 0]
-        self.step = self._solved(np.ones((1, len(gain))))
+        still = self.fixed.levels[n].still
+        trust = told[:, 0] / still.pixels + 1e-6
+        shift = relight(self.light, told, trust, still.light, still.lift)
+        squares = still.squares * (trust * self.light[:, 0] ** 2)[:, None, None]
+        self.squares, self.products = believed(squares, shift, scale**2)
+        lever = self.fixed.lever.reshape(-1, 6)
+        self.step = self._solved((lever.T @ (self.squares @ self.fixed.lever).reshape(-1, 6))[None], (self.products.ravel() @ lever)[None])
         self.matrix = self._composed(self.step)[0]
 
     def runs(self, count: int, rng: np.random.Generator) -> Matrix:
         """The last step taken once more by random halves of the blocks: (runs, 3, 3)."""
-        return self._composed(self._solved(_halves(self.fixed.block, count, rng)) - self.step)
+        lever, votes = self.fixed.lever, _halves(self.fixed.block, count, rng)
+        squares = votes @ (lever.transpose(0, 2, 1) @ self.squares @ lever).reshape(-1, 36)
+        products = votes @ (self.products[:, None] @ lever)[:, 0]
+        return self._composed(self._solved(squares.reshape(-1, 6, 6), products) - self.step)
 
-    def _solved(self, votes: Matrix) -> Matrix:
-        """Votes of the tiles (runs, tiles) -> six numbers of the step (runs, 6)."""
+    def _solved(self, squares: Matrix, products: Matrix) -> Matrix:
+        """Normal equations of the slice (runs, 6, 6), (runs, 6) -> six numbers of the step (runs, 6)."""
         free = basis(self.model)
-        squares = free.T @ (votes @ self.squares.reshape(len(self.squares), 36)).reshape(-1, 6, 6) @ free
-        products = votes @ self.products @ free
+        squares, products = free.T @ squares @ free, products @ free
         size = self.damping * (squares[:, 0, 0] + squares[:, 1, 1]) / 2 + 1e-9
         squares[:, 2:, 2:] += size[:, None, None] * np.eye(squares.shape[1] - 2)
         squares[:, :2, :2] += 1e-4 * size[:, None, None] * np.eye(2)
@@ -139,38 +142,12 @@ def typical(middle: float) -> float:
 
 
 def _told(fit: Fit, n: int) -> tuple[float, Matrix]:
-    still, moved = fit.fixed.levels[n], fit.moving.levels[n].moving
-    warped = cv2.warpAffine(moved, fit.at_level(n), (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
-                            borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL)
-    seen = warped, still.where, still.columns, fit.light.astype(np.float32)
-    scale = typical(_middle(np.abs(sums.sample(*seen, each=SAMPLED))))
-    return scale, sums.weighed(*seen, size=weight_size(scale)).astype(np.float64)
-
-
-def _middle(values: Float) -> float:
-    return float(np.partition(values.ravel(), values.size // 2)[values.size // 2])
-
-
-def _believed(squares: Matrix, products: Matrix, noise: float) -> tuple[Matrix, Matrix]:
-    """Normal equations of each tile's own shift, (tiles, 2, 2) and (tiles, 2) -> the same as far as they are to be believed.
-
-    A tile tells where its own content went. As the slice's motion that is off by the noise (covariance noise A^-1, A the
-    squares) and by what the content moves by itself, a leaning wall, a growing organelle: a variance `own` that is read
-    off the steps which tiles still ask for; half of what is known is known by tiles that ask for more. The squares become
-    the precision (noise A^-1 + own)^-1 = (noise A + own det A) / (noise^2 + noise own tr A + own^2 det A): a few tiles of
-    strong contrast do not outvote the many, each of which is as likely to move with the slice.
-    """
-    xx, xy, yy = squares[:, 0, 0], squares[:, 0, 1], squares[:, 1, 1]
-    trace, det = xx + yy, np.maximum(xx * yy - xy**2, 0)  # of stripes det is 0, give or take
-    x, y = products.T
-    turned = np.stack([yy * x - xy * y, xx * y - xy * x], axis=1)  # adj A times the products
-    steps = (turned**2).sum(1) / (det + 1e-3 * noise * trace + 1e-6 * noise**2) ** 2
-    order = np.argsort(steps)
-    half = int(np.searchsorted(np.cumsum(trace[order]), trace.sum() / 2))
-    own = steps[order[min(half, len(order) - 1)]] / 2
-    scale = 1 / (noise**2 + noise * own * trace + own**2 * det)
-    eye = (own * det * scale)[:, None, None] * np.eye(2)
-    return (noise * scale)[:, None, None] * squares + eye, scale[:, None] * (noise * products + own * turned)
+    still, moved, grid = fit.fixed.levels[n].still, fit.moving.levels[n].moving, fit.fixed.grid
+    image = still.seen(cv2.warpAffine(moved, fit.at_level(n), (moved.shape[1], moved.shape[0]), flags=_INTERPOLATION,
+                                      borderMode=cv2.BORDER_CONSTANT, borderValue=SENTINEL))
+    light = fit.light.astype(np.float32)
+    scale = typical(sums.middle(image, still.grey, light, grid, each=SAMPLED))
+    return scale, sums.weighed(image, still.gx, still.gy, still.grey, light, grid, size=weight_size(scale)).astype(np.float64)
 
 
 def _halves(block: Index, runs: int, rng: np.random.Generator) -> Matrix:

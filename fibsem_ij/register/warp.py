@@ -19,6 +19,7 @@ from fibsem_ij.register.models import Matrix
 from fibsem_ij.volume import Transforms
 
 INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+MATCHED = 3  # slices to each side whose histogram a slice is matched to
 CANVASES = ("same", "pad", "crop")
 _SMOOTH = tuple(np.dtype(t) for t in ("uint8", "uint16", "int16", "float32", "float64"))
 _CARRIERS = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.int32}  # by item size; 8 bytes are two channels

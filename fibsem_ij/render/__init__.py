@@ -109,9 +109,10 @@ def montage(src: ArrayLike, labels: ArrayLike | None = None, *, count: int = 12,
     for name, place in (("xz", {"y": src.shape[1] // 2}), ("yz", {"x": src.shape[2] // 2})):
         over = None if labels is None else reslice(labels, voxel_nm=voxel_nm, **place)
         planes.append((f"{name} through the middle", reslice(src, voxel_nm=voxel_nm, **place), over))
+    times = max(1, largest_px // max(src.shape[1:]))  # a small stack is magnified, pixels as squares
     panels = [(caption, grey(shrunk(plane, largest_px)) if over is None else shrunk_overlay(plane, over, largest_px))
               for caption, plane, over in planes]
-    return sheet(panels, columns=columns, title=title)
+    return sheet([(caption, panel.repeat(times, 0).repeat(times, 1)) for caption, panel in panels], columns=columns, title=title)
 
 
 def sheet(panels: Sequence[tuple[str, RGB]], *, columns: int = 3, title: str = "") -> RGB:
@@ -119,13 +120,16 @@ def sheet(panels: Sequence[tuple[str, RGB]], *, columns: int = 3, title: str = "
     if not panels:
         raise ValueError("expected at least one panel, got none; a sheet shows something")
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    widths = [max(row[c][1].shape[1] for row in rows if c < len(row)) for c in range(min(columns, len(panels)))]
+    font, large = ImageFont.load_default(size=15), ImageFont.load_default(size=18)
+    widths = [max(max(row[c][1].shape[1], int(font.getlength(row[c][0])) + 1) for row in rows if c < len(row))
+              for c in range(min(columns, len(panels)))]
     heights = [max(p.shape[0] for _, p in row) + _CAPTION_PX for row in rows]
     head = _CAPTION_PX + _GAP_PX if title else 0
-    paper = Image.new("RGB", (sum(widths) + _GAP_PX * (len(widths) + 1), head + sum(heights) + _GAP_PX * (len(heights) + 1)), (_PAPER,) * 3)
-    draw, font = ImageDraw.Draw(paper), ImageFont.load_default(size=15)
+    across = max(sum(widths) + _GAP_PX * (len(widths) + 1), int(large.getlength(title)) + 2 * _GAP_PX)
+    paper = Image.new("RGB", (across, head + sum(heights) + _GAP_PX * (len(heights) + 1)), (_PAPER,) * 3)
+    draw = ImageDraw.Draw(paper)
     if title:
-        draw.text((_GAP_PX, _GAP_PX), title, fill=(_INK,) * 3, font=ImageFont.load_default(size=18))
+        draw.text((_GAP_PX, _GAP_PX), title, fill=(_INK,) * 3, font=large)
     top = head + _GAP_PX
     for row, height in zip(rows, heights, strict=True):
         left = _GAP_PX

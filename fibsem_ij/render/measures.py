@@ -120,6 +120,8 @@ def dress(field: Axes, ink: str) -> None:
 
 
 def _draw_histogram(field: Axes, values: npt.NDArray[np.float64], groups: Sequence[Any], ink: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     known = values[np.isfinite(values)]
     count = int(np.clip(np.sqrt(len(known)), 8, 40))
     low, high = float(known.min()), float(known.max())
@@ -130,6 +132,7 @@ def _draw_histogram(field: Axes, values: npt.NDArray[np.float64], groups: Sequen
     field.hist(known, bins=list(bins), color=groups[0][1], lw=0.4, edgecolor="white")
     field.axvline(float(np.median(known)), color=ink, lw=1, ls=(0, (4, 2)))
     _scale(field, values)
+    field.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     field.set_ylabel("objects")
     field.set_title(f"n {len(known)}, median {np.median(known):.3g}", fontsize=8, color=ink, loc="right", pad=3)
 

@@ -57,8 +57,9 @@ def _tiles(found: Workspace) -> list[tuple[str, str]]:
     for name, told in found.scores.items():
         if isinstance(told.get("f1_micro"), float):
             tiles.append((f"F1, {name}", f"{told['f1_micro']:.3f}"))
-    tiles += [(f"rows in {name}", f"{len(next(iter(table.values()), ())):,}") for name, table in found.tables.items()][:2]
-    return tiles
+    rows = {name: len(next(iter(table.values()), ())) for name, table in found.tables.items()}
+    shown = sorted((name for name in rows if rows[name]), key=lambda name: not name.startswith("measures"))[:2]
+    return [*tiles, *((f"rows in {name}", f"{rows[name]:,}") for name in shown)]
 
 
 def _measures(found: Workspace) -> str:

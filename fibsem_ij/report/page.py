@@ -56,7 +56,7 @@ figure + figure { margin-top: 16px; } .grid figure { margin-top: 0; }
 figure img { width: 100%; height: auto; border-radius: 6px; display: block; background: #000; }
 figure.clear img { background: none; }
 figure.small img { image-rendering: pixelated; }
-figure svg { width: 100%; height: auto; display: block; }
+figure svg { width: 100%; max-width: var(--widest); height: auto; display: block; }
 figcaption { font-size: 13px; margin-top: 5px; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin: 0 0 14px; }
 .matrix td, .matrix th { padding: 5px 8px; }
@@ -70,7 +70,10 @@ details { margin-top: 14px; } summary { cursor: pointer; color: var(--mark); }
 .chips { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 10px 0 0; font-size: 13.5px; }
 .chips i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
 footer { font-size: 13px; padding-top: 6px; padding-bottom: 40px; }
-@media (max-width: 720px) { .grid { grid-template-columns: 1fr !important; } header, main, footer { padding-inline: 14px; } }
+@media (max-width: 720px) {
+  .grid { grid-template-columns: 1fr !important; } header, main, footer { padding-inline: 14px; }
+  figure { overflow-x: auto; } figure svg { min-width: min(var(--widest), 760px); }
+}
 @media print { section { break-inside: avoid; } nav { display: none; } }
 """
 
@@ -113,7 +116,7 @@ def plot(drawn: Figure, caption: str) -> str:
     svg = rendered(drawn, "svg").decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg"):], flags=re.DOTALL)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1), count=1)
-    widest = f"max-width:{drawn.get_figwidth() * _INCH_PX:.0f}px"
+    widest = f"--widest:{drawn.get_figwidth() * _INCH_PX:.0f}px"
     svg = svg.replace(INK, "currentColor").replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" style="{widest}" ', 1)
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 

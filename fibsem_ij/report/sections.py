@@ -41,8 +41,20 @@ def stack(found: Workspace) -> str:
         with found.minding(name):
             for row, picture in zip(rows.values(), _views(src, min(z, len(src) - 1)), strict=True):
                 row.append(page.figure(picture, name))
-    facts = page.table(("stack", "what it is"), [(found.paths[name].name, describe(src)) for name, src in stages])
+    facts = page.table(("stack", "what it is", "white noise in that slice, sd in grey values"),
+                       [(found.paths[name].name, describe(src), _noise(src, min(z, len(src) - 1))) for name, src in stages])
     return facts + "".join(page.heading(title) + page.grid(row, len(stages)) for title, row in rows.items() if row)
+
+
+def _noise(src: Volume, z: int) -> float | None:
+    """Of a grey value in the middle; none where a slice has no noise, is too small or cannot be read."""
+    from fibsem_ij.denoise.noise import Noise
+
+    try:
+        plane = src[z]
+        return float(np.sqrt(Noise.of(plane[None], slices=[0]).variance(np.median(plane.astype(np.float64)))))
+    except (ValueError, OSError):
+        return None
 
 
 def _views(src: Volume, z: int) -> list[render.RGB]:

@@ -8,7 +8,7 @@ voxel. Nothing is carried over from other stacks, so nothing needs to resemble t
     preset     where to start: published ways to train, and quick ones, by name
     fit        learns from the drawn slices
     apply      channels are the classes without the background, in the order of `classes`; 255 is certain
-    labels     the most probable class, or a threshold; small objects out
+    labels     the most probable class, or a threshold; without crumbs and small objects
     score      F1 and its kin, of slices that were NOT trained on: a slice ten away at least, as neighbours are nearly copies
 
 Drawn objects instead of classes give, with `boundary_px`, the probabilities of interior and boundary that room 4 follows cells by.
@@ -16,7 +16,7 @@ Drawn objects instead of classes give, with `boundary_px`, the probabilities of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
 
-__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "fit", "labels", "preset", "score"]
+__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "fit", "labels", "least_drawn", "preset", "score"]
 
 Drawn = Mapping[int, npt.NDArray[Any]]  # z -> the slice that was drawn; 0 is background
 
@@ -57,30 +57,40 @@ def classes(networks: Sequence[Network]) -> dict[int, str]:
     return classes_of(networks)
 
 
+def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
+    """Class -> the area in pixels, in a slice, of the smallest pieces that were drawn of it; none where only parts were drawn."""
+    return {str(name): int(px) for network in networks for name, px in network.record.get("least_px", {}).items()}
+
+
 def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, slices: Sequence[int] | None = None,
-          tile: int = 512, flips: bool = False, device: str = "auto", progress: Callable[[int, int], None] | None = None) -> Any:
+          tile: int = 512, flips: bool | None = None, device: str = "auto", done: Collection[int] = (),
+          progress: Callable[[int, int], None] | None = None) -> Any:
     """The probabilities (c, z, y, x), slice by slice; with `slices` of those alone, in growing order, which see their neighbours all the
-    same. `flips`: the mean over mirrored tiles, a little better in four times the time."""
+    same. `flips`: the mean over mirrored tiles, better in four times the time; None: as the networks' preset has it. `done`: slices that
+    `out` has already, counted as in `out`."""
     from fibsem_ij.segment.applying import apply_networks, classes_of
 
     wanted = range(src.shape[0]) if slices is None else slices
     if out is None:
         out = np.empty((len(classes_of(networks)), len(wanted), *src.shape[1:]), np.uint8)
-    apply_networks(src, networks, out, slices=wanted, tile=tile, flips=flips, device=device, progress=progress)
+    apply_networks(src, networks, out, slices=wanted, tile=tile, flips=flips, device=device, done=done, progress=progress)
     return out
 
 
 def labels(probabilities: ArrayLike, out: WritableArray | None = None, *, ids: Mapping[int, str], how: str = "argmax",
-           threshold: float = 0.5, priority: Sequence[str] = (), least_voxels: Mapping[str, int] | None = None) -> Any:
+           threshold: float = 0.5, priority: Sequence[str] = (), least_px: Mapping[str, int] | None = None,
+           least_voxels: Mapping[str, int] | None = None) -> Any:
     """The class of each voxel, (z, y, x), by its id: `ids` are id -> class of each channel, as `classes` gives them.
 
-    `how`: argmax, threshold or priority, see `labelling`. `least_voxels`: class -> voxels; smaller objects of it become background.
+    `how`: argmax, threshold or priority, see `labelling`. `least_px`: class -> area of its smallest pieces in a slice, as
+    `least_drawn` gives them; smaller ones become what is next likely. `least_voxels`: class -> voxels; smaller objects become background.
     """
     from fibsem_ij.segment.labelling import label
 
     if out is None:
         out = np.empty(probabilities.shape[1:], np.uint8)
-    label(probabilities, out, ids=ids, how=how, threshold=threshold, priority=priority, least_voxels=least_voxels or {})
+    label(probabilities, out, ids=ids, how=how, threshold=threshold, priority=priority, least_px=least_px or {},
+          least_voxels=least_voxels or {})
     return out
 
 

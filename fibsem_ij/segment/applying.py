@@ -6,7 +6,7 @@ that the stack is read once and nothing is rounded in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,8 +37,8 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
     return {i: name for name, i in sorted(ids.items(), key=lambda item: item[1])}
 
 
-def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, slices: Sequence[int], tile: int, flips: bool,
-                   device: str, progress: Callable[[int, int], None] | None) -> None:
+def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, slices: Sequence[int], tile: int,
+                   flips: bool | None, device: str, done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())
     context, grain_px = _alike(src, networks)
     height, width = src.shape[1:]
@@ -46,6 +46,8 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
     if tuple(out.shape) != shape or out.dtype != np.uint8:
         raise ValueError(f"expected out of shape {shape} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
+    if flips is None:
+        flips = bool(networks[0].record["options"].get("flips"))
     at = {z: n for n, z in enumerate(slices)}
     if list(at) != sorted(slices):
         raise ValueError(f"expected slices in growing order, each once, got {list(slices)}; sort them")
@@ -54,8 +56,13 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         out[:, at[z]] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
 
-    predict(Seen(src, context=context, grain_px=grain_px), together, keep, options=Options(tile=tile, flips=flips, device=device),
-            slices=slices, progress=progress)
+    def tell(more: int, _: int) -> None:
+        if progress:
+            progress(len(slices) - len(left) + more, len(slices))
+
+    left = [z for z, n in at.items() if n not in done]
+    predict(Seen(src, context=context, grain_px=grain_px), together, keep, slices=left, progress=tell,
+            options=Options(tile=tile, flips=flips, device=device, bf16=True))
 
 
 class Together(nn.Module):

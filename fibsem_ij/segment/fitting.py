@@ -12,8 +12,10 @@ import numpy.typing as npt
 from torch import nn
 
 from fibsem_ij.learn import train as loop
+from fibsem_ij.learn.device import choose, computes_in_bf16
 from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
+from fibsem_ij.segment.crumbs import least_drawn
 from fibsem_ij.segment.holding import held_back
 from fibsem_ij.segment.options import Options
 from fibsem_ij.segment.presets import SMALL
@@ -59,10 +61,17 @@ def _trained(seen: Seen, found: Targets, scale: Scale, options: Options, seed: i
     history = loop.train(module, task, options=_training(options, seed), state=state, log=log, progress=progress)
     warnings = [*found.warnings, *([] if held else ["nothing was held back: the F1 is that of slices trained on"])]
     record = {"options": asdict(options), "ids": dict(found.ids), "seed": seed, "warnings": warnings, "f1": task.f1(module),
-              "trained": sorted(found.without(held)), "held": {str(z): [[n.start, n.stop] for n in box] for z, box in held.items()},
-              "history": history.plain()}
+              "least_px": _least_px(found, options), "trained": sorted(found.without(held)),
+              "held": {str(z): [[n.start, n.stop] for n in box] for z, box in held.items()}, "history": history.plain()}
     return Network(options.network, config, module, scale, "segment", dict(enumerate(outputs)), options.activation,
                    getattr(seen.src, "voxel_nm", None), record)
+
+
+def _least_px(found: Targets, options: Options) -> dict[str, int]:
+    """Of classes that are drawn whole."""
+    if options.boundary_px is not None or options.unlabelled_is_ignored:
+        return {}
+    return {name: least_drawn(found.planes.values(), number) for number, name in enumerate(found.names, 1)}
 
 
 def _best(trained: list[Network], keep: int) -> list[Network]:
@@ -79,7 +88,8 @@ def _numbered(progress: Progress, number: int, count: int) -> Progress:
 def _training(options: Options, seed: int) -> loop.Options:
     same = {name: getattr(options, name) for name in ("minutes", "updates", "batch", "rate", "schedule", "eps", "weight_decay", "warmup",
                                                       "average", "every", "patience", "device")}
-    return loop.Options(seed=seed, **same)
+    # Classes bear rounding that the grey values of a denoiser may not: so on a CPU too, where it has the means.
+    return loop.Options(seed=seed, amp="bf16" if computes_in_bf16(choose(options.device)) else "auto", **same)
 
 
 def _check(src: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]]) -> None:

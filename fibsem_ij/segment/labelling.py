@@ -3,6 +3,7 @@
 argmax: the class that is most probable, the background among them, which has what is left of 1. threshold: the most probable of the
 classes that reach the threshold. priority: of these the one named first; those not named come after, by id.
 
+Crumbs of a slice go by their area, class by class, and the next likely class takes their place (`crumbs`).
 Small objects go by their volume in 3D, 26-connected, class by class. That needs a byte a voxel and, while pieces are counted, four
 more; stacks beyond memory are the business of fibsem_ij.objects.components, which streams.
 """
@@ -15,28 +16,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.segment.crumbs import crumbs
 from fibsem_ij.volume import ArrayLike, WritableArray
+
+Pixels = npt.NDArray[Any]
 
 WAYS = ("argmax", "threshold", "priority")
 
 
 def label(probabilities: ArrayLike, out: WritableArray, *, ids: Mapping[int, str], how: str, threshold: float, priority: Sequence[str],
-          least_voxels: Mapping[str, int]) -> None:
-    _check(probabilities, out, ids, how, threshold, (*priority, *least_voxels))
-    numbers = np.array(list(ids), np.int64)
-    first = [list(ids.values()).index(name) for name in priority]
-    order = [*first, *(c for c in range(len(ids)) if c not in first)]
+          least_px: Mapping[str, int], least_voxels: Mapping[str, int]) -> None:
+    _check(probabilities, out, ids, how, threshold, (*priority, *least_px, *least_voxels))
+    names = list(ids.values())
+    numbers = np.array([*ids, 0])
+    first = [names.index(name) for name in priority]
+    order = np.array([*first, *(c for c in range(len(ids)) if c not in first)])
+    least = {names.index(name): px for name, px in least_px.items()}
     for z in range(probabilities.shape[1]):
-        shares = np.asarray(probabilities[:, z])
-        if how == "priority":
-            best = np.array(order)[(shares[order] >= threshold * 255).argmax(0)]
-        else:
-            best = shares.argmax(0)
-        top = shares.max(0)
-        sure = top > 255 - shares.sum(0, dtype=np.int64) if how == "argmax" else top >= threshold * 255
-        out[z] = np.where(sure, numbers[best], 0).astype(out.dtype)
-    for name, least in least_voxels.items():
-        remove_small(out, next(i for i, has in ids.items() if has == name), least)
+        shares = np.array(probabilities[:, z])
+        rest = 255 - shares.sum(0, dtype=np.int64)
+        best = _best(shares, rest, how, threshold, order)
+        small = crumbs(best, least)
+        for c in least:
+            shares[c][small & (best == c)] = 0
+        out[z] = numbers[_best(shares, rest, how, threshold, order) if small.any() else best].astype(out.dtype)
+    for name, voxels in least_voxels.items():
+        remove_small(out, next(i for i, has in ids.items() if has == name), voxels)
+
+
+def _best(shares: Pixels, rest: Pixels, how: str, threshold: float, order: Pixels) -> Pixels:
+    """The channel of each pixel, -1 the background, which has `rest`."""
+    best = order[(shares[order] >= threshold * 255).argmax(0)] if how == "priority" else shares.argmax(0)
+    top = shares.max(0)
+    return np.where(top > rest if how == "argmax" else top >= threshold * 255, best, -1)
 
 
 def remove_small(out: WritableArray, number: int, least: int) -> None:
@@ -48,7 +60,7 @@ def remove_small(out: WritableArray, number: int, least: int) -> None:
         mask[z] = np.asarray(out[z]) == number
     cc3d.dust(mask, threshold=least, connectivity=26, in_place=True)
     for z in range(out.shape[0]):
-        labels: npt.NDArray[Any] = np.array(out[z])
+        labels: Pixels = np.array(out[z])
         labels[(labels == number) & (mask[z] == 0)] = 0
         out[z] = labels
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from fibsem_ij.arrays.grain import areas
 from fibsem_ij.learn.augment import Augment
 
+NETWORKS = ("resunet", "unet", "efficientunet", "transunet", "setr", "msdnet")
 LOSSES = ("both", "dice", "cross-entropy")
 ACTIVATIONS = ("softmax", "sigmoid")
 GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
@@ -17,7 +19,7 @@ GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
 @dataclass(frozen=True)
 class Options:
     # The network, and what it sees
-    network: str = "resunet"  # of learn.network.NETS
+    network: str = "resunet"  # of NETWORKS
     config: Mapping[str, Any] | None = None  # of the network, {} its defaults; None: a small one (presets.SMALL)
     neighbours: int = 0  # slices to each side that it also sees
     context: int = 1  # it sees the slices this many times smaller
@@ -53,11 +55,13 @@ class Options:
     keep: int = 1  # the best of them, used together
     seed: int = 1
     device: str = "auto"
+    flips: bool = True  # applied, the mean over mirrored tiles, unless said otherwise then
 
     def __post_init__(self) -> None:
-        for name, allowed in (("loss", LOSSES), ("activation", ACTIVATIONS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one of them")
+        for name, allowed in (("network", NETWORKS), ("loss", LOSSES), ("activation", ACTIVATIONS)):
+            if (value := getattr(self, name)) not in allowed:
+                near, = get_close_matches(value, allowed, n=1, cutoff=0)
+                raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {value!r}; did you mean {near!r}?")
         limits = {"neighbours": (0, 64), "context": (1, 64), "patch": (16, 8192), "share": (0, 1), "least_px": (1, self.patch**2),
                   "boundary_px": (1, 64), "held": (0, 0.5), "trainings": (1, 1000), "keep": (1, self.trainings)}
         for name, (low, high) in limits.items():

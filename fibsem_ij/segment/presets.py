@@ -21,9 +21,9 @@ from typing import Any
 from fibsem_ij.learn.augment import Augment
 from fibsem_ij.segment.options import Options
 
-# Full networks, and none of what came later: decoupled decay, averaged weights, a rate that rises and falls.
+# Full networks, and none of what came later: decoupled decay, averaged weights, a rate that rises and falls, mirrored tiles.
 _PUBLISHED = Options(config={}, minutes=None, weight_decay=0.0, warmup=0, average=0.0, schedule="constant", augment=Augment(), every=250,
-                     held=0.1)
+                     held=0.1, flips=False)
 
 PRESETS: Mapping[str, Options] = MappingProxyType({
     "quick": Options(),
@@ -49,3 +49,9 @@ def preset(name: str) -> Options:
     if name not in PRESETS:
         raise ValueError(f"expected a preset of {', '.join(PRESETS)}, got {name!r}; choose one of them")
     return PRESETS[name]
+
+
+def based(options: Options, base: int) -> Options:
+    """The same with so many maps in the first level of the network."""
+    config = SMALL.get(options.network, {}) if options.config is None else options.config
+    return replace(options, config={**config, "base": base})

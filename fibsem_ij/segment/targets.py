@@ -97,6 +97,8 @@ def _of_classes(drawn: Mapping[int, Pixels], names: Mapping[int, str], options: 
     table[[i for i, name in names.items() if name in options.ignore]] = IGNORED
     table[list(ids.values())] = range(1, len(ids) + 1)
     missing = tuple(f"class {name!r} ({i}) is drawn nowhere and is left out; draw some of it" for i, name in names.items() if i not in seen)
+    if options.unlabelled_is_ignored and not any(i in seen for i, name in names.items() if name == BACKGROUND):
+        missing += (f"nothing is drawn as {BACKGROUND!r}, so all of the stack becomes one of {', '.join(ids)}; draw some of it",)
     return Targets({z: table[np.asarray(labels)] for z, labels in drawn.items()}, ids, missing)
 
 

@@ -49,7 +49,7 @@ class Segmentation:
     def f1(self, module: nn.Module) -> dict[str, float]:
         """Of each class that is there in what is judged."""
         network = Network(self.options.network, self.config, module, self.scale, activation=self.options.activation)
-        options = Prediction(device=next(module.parameters()).device.type)
+        options = Prediction(device=next(module.parameters()).device.type, bf16=True)
         size = len(self.found.ids) + 1
         pixels = np.zeros((size, size), np.int64)  # (true, found)
         for z, box in self.judged.items():

@@ -65,8 +65,9 @@ def test_uncertainty_is_the_deviation_of_what_else_might_be_there(trained):
     expected = drawn.std(0)[:, 0].numpy() / network.scale.gain
     assert unsure.mean() == pytest.approx(expected.mean(), rel=0.05)
     assert np.median(np.abs(unsure / expected - 1)) < 0.15  # 64 draws tell a deviation to a tenth
-    with pytest.raises(ValueError, match="vae"):
-        denoise.apply(FRESH_NOISY, trained["supervised"], uncertainty=unsure)
+    for asked in ({"uncertainty": unsure}, {"draws": 2}):
+        with pytest.raises(ValueError, match="vae"):
+            denoise.apply(FRESH_NOISY, trained["supervised"], **asked)
 
 
 def test_a_network_from_disk_does_the_same(trained, tmp_path: Path):
@@ -90,6 +91,17 @@ def test_a_bad_slice_is_no_ones_neighbour(trained):
     assert not clean[3].any()
     alone = denoise.apply(FRESH_NOISY, network, bad=[2, 4])[3]  # slices 1 and 5 stand in
     assert np.array_equal(alone, denoise.apply(FRESH_NOISY[[1, 3, 5]], network)[1])
+
+
+def test_slices_that_are_there_already_are_left_and_the_others_are_the_same(trained):
+    network, told = trained["supervised"], []
+    whole = denoise.apply(FRESH_NOISY, network, bad=[1])
+    out = np.full_like(FRESH_NOISY, 77)
+    denoise.apply(FRESH_NOISY, network, out, bad=[1], done={0, 2}, progress=lambda *now: told.append(now))
+    assert (out[[0, 2]] == 77).all()
+    assert np.array_equal(np.delete(out, [0, 2], 0), np.delete(whole, [0, 2], 0))
+    assert told[-1] == (len(out), len(out))
+    assert told[0][0] >= 2
 
 
 def test_nothing_is_learned_from_bad_slices():
@@ -147,7 +159,7 @@ def test_what_cannot_be_denoised_is_named(trained):
     with pytest.raises(ValueError, match="slice 3"):
         denoise.fit(holed, options=scene.quick("blindspot"))
     floats = denoise.fit(SCANS[0].astype(np.float32), options=scene.quick("blindspot", updates=2))
-    with pytest.raises(ValueError, match="slice 3"):
+    with pytest.raises(ValueError, match=r"^slice 3 of the noisy stack"):
         denoise.apply(holed, floats)
     with pytest.raises(ValueError, match="uint8"):
         denoise.apply(holed, trained["supervised"])
@@ -165,3 +177,10 @@ def test_scores_are_on_the_scale_of_the_truth():
     as_float = denoise.score(FRESH_NOISY.astype(np.float32), FRESH.astype(np.float32))
     assert as_float["psnr"] < told["psnr"]  # a float truth spans less than 0..255
     assert denoise.score(FRESH, FRESH)["gradient"] == 0
+    assert denoise.score(FRESH_NOISY.astype(np.uint16), FRESH.astype(np.uint16)) == as_float  # 16 bits are not filled
+    holed = FRESH.astype(np.float32)
+    holed[2, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="slice 2 of the truth"):
+        denoise.score(FRESH, holed)
+    with pytest.raises(ValueError, match="the result"):
+        denoise.score(holed[2], FRESH[2])

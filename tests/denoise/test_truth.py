@@ -61,6 +61,24 @@ def test_noise_is_read_off_the_stack():
         noisy = scene.scan(CLEAN, seed=3, sd=sd)
         found = Noise.of(noisy, slices=range(4)).variance(CLEAN.astype(float)).mean()
         assert found == pytest.approx(np.square(noisy - CLEAN.astype(float)).mean(), rel=0.1)
+    white = 100 + 10 * np.random.default_rng(0).standard_normal((2, 512, 512))
+    assert Noise.of(white, slices=range(2)).variance(np.array(100.0)) == pytest.approx(100, rel=0.02)
+    tiny = Noise.of(white * 1e-9, slices=range(2))
+    assert tiny.variance(np.array(1e-7)) == pytest.approx(1e-16, rel=0.02)
+
+
+def test_what_holds_no_noise_tells_nothing_of_it():
+    """A blank slice, a saturated one, the black around an aligned one."""
+    noisy = scene.scan(CLEAN, seed=3)
+    alone = Noise.of(noisy, slices=range(4))
+    framed = np.pad(noisy, ((0, 0), (40, 40), (0, 0)))
+    blank, burnt = (np.concatenate([noisy, np.full_like(noisy, end)]) for end in (0, 255))
+    for stack in (framed, blank, burnt):
+        found = Noise.of(stack, slices=range(len(stack)))
+        assert found.variance(np.array([100, 200.0])) == pytest.approx(alone.variance(np.array([100, 200.0])), rel=0.05)
+
+
+def test_a_stack_without_noise_is_refused():
     with pytest.raises(ValueError, match="noise"):
         Noise.of(np.zeros((2, 32, 32)), slices=range(2))
 

@@ -16,7 +16,7 @@ from fibsem_ij import files
 from fibsem_ij.files import whole
 from fibsem_ij.volume import Volume
 
-NAMES = ["stack.tif", "folder", "store.zarr", "stack.mrc", "stack.npy"]
+NAMES = ["stack.tif", "folder", "store.zarr", "stack.mrc", "stack.npy", "stack.nrrd"]
 OLD = Volume(np.full((2, 4, 5), 7, np.uint8))
 
 
@@ -101,7 +101,7 @@ def test_parts_of_slices_are_refused(tmp_path: Path) -> None:
         out[0, 1:] = np.zeros((3, 5), np.uint8)
 
 
-@pytest.mark.parametrize("name", ["stack.tif", "folder", "stack.mrc", "stack.npy"])
+@pytest.mark.parametrize("name", ["stack.tif", "folder", "stack.mrc", "stack.npy", "stack.nrrd"])
 def test_too_little_room_is_said_at_the_start(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 10**8, 10**8))
     with (pytest.raises(OSError, match=r"was not written.*expected [12].[24] GB free, got 0.1 GB; make room") as caught,

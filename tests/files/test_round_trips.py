@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as arrays
 from fibsem_ij import files
 from fibsem_ij.volume import Labels, Volume
 
-NAMES = ["stack.tif", "folder", "store.zarr", "stack.mrc", "stack.npy"]
+NAMES = ["stack.tif", "folder", "store.zarr", "stack.mrc", "stack.npy", "stack.nrrd"]
 GREY = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
 TOO_WIDE = {"int32", "uint32", "int64", "uint64", "float64"}
-REFUSED = {"stack.tif": TOO_WIDE, "folder": TOO_WIDE, "stack.mrc": TOO_WIDE, "store.zarr": set(), "stack.npy": set()}
+REFUSED = {"stack.tif": TOO_WIDE, "folder": TOO_WIDE, "stack.mrc": TOO_WIDE, "store.zarr": set(), "stack.npy": set(), "stack.nrrd": set()}
 VOXEL = (8.0, 4.0 / 3, 3.9)
 SLICES = ("0002", "slice b", "slice ß10")
 

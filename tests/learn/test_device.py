@@ -7,12 +7,14 @@ import platform
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from fibsem_ij.learn import device
 
+CPU = Path("/proc/cpuinfo")
 
 def test_auto_is_the_best_there_is() -> None:
     assert device.choose().type == device.available()[0]
@@ -23,6 +25,13 @@ def test_auto_is_the_best_there_is() -> None:
 def test_what_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"expected a device of auto, .*cpu"):
         device.choose(name)
+
+
+@pytest.mark.skipif(not CPU.exists(), reason="this system does not list what its CPU can do")
+def test_a_cpu_computes_in_bf16_where_it_has_tiles_for_it() -> None:
+    tiles = "amx_tile" in CPU.read_text(encoding="utf-8").split()
+    assert device.computes_in_bf16(torch.device("cpu")) == tiles
+    assert not device.computes_in_bf16(torch.device("meta"))
 
 
 def test_the_report_is_quick_and_flat() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import solids
+from scipy.ndimage import gaussian_filter
 
 from fibsem_ij import measure
 from fibsem_ij.measure import columns
@@ -61,7 +62,7 @@ def test_the_voxel_size_is_that_of_the_labels_or_the_one_given(several: Any) -> 
 def test_every_column_is_defined(several: Any) -> None:
     for voxel in (None, (2.0, 1.0, 1.0)):
         table = measure.apply(several, image=several, parent=several, options=EVERY, voxel_nm=voxel)
-        told = columns.described(table, columns.definitions(), voxel_nm=voxel)
+        told = columns.described(table, voxel_nm=voxel)
         assert told.keys() == table.keys()
         assert all(len(of["is"]) > 10 for of in told.values())
         for name, of in told.items():
@@ -92,9 +93,10 @@ def test_a_quarter_turn_changes_nothing_that_has_no_direction(several: Any, axes
 def test_where_a_measure_means_nothing_it_is_missing(several: Any) -> None:
     table = measure.apply(several)
     flat = np.isin(table["label"], (7, 8, 9))
-    assert np.isnan(table["solidity"][flat]).all()
-    assert np.isfinite(table["solidity"][~flat]).all()
-    assert all(np.isfinite(table[name]).all() for name in ("surface_px2", "sphericity", "circular_variance", "axis_length_3_px"))
+    assert (table["solidity"][flat] == 1).all()
+    for name in ("surface_px2", "sphericity", "circular_variance", "axis_length_3_px", "solidity"):
+        assert np.isfinite(table[name]).all(), name
+    assert np.isnan(measure.apply(np.ones((1, 1, 1), np.uint8))["axis_z"]).all()
 
 
 def test_a_stack_without_objects_has_a_table_without_rows() -> None:
@@ -115,6 +117,25 @@ def test_forty_thousand_small_objects() -> None:
     assert (table["solidity"] == 1).all()
     assert (table["surface_px2"] == 24).all()
     assert (table["euler"] == 1).all()
+
+
+@pytest.mark.parametrize("smooth", [0, 1, 2])
+def test_a_grey_stack_is_measured_with_a_warning(smooth: int) -> None:
+    grey = gaussian_filter(np.random.default_rng(0).normal(size=(20, 60, 60)), smooth)
+    image = (255 * (grey - grey.min()) / np.ptp(grey)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="looks like a grey image"):
+        table = measure.apply(image, options=measure.Options(groups=("size",)))
+    assert table["voxels"].sum() == (image > 0).sum()
+
+
+def test_labels_of_many_kinds_raise_no_doubt() -> None:
+    specks = np.arange(1, 20 * 30 * 40 + 1, dtype=np.uint32).reshape(20, 30, 40)
+    classes = np.random.default_rng(0).integers(0, 6, (20, 30, 40)).astype(np.uint8)
+    layers = np.full((20, 30, 40), np.arange(1, 21, dtype=np.uint8)[:, None, None])
+    threads = np.zeros((20, 30, 40), np.uint16)
+    threads[:, :, ::2] = np.arange(1, 21)  # thin, and from end to end
+    for labels in (specks, classes, layers, threads):
+        measure.apply(labels, options=measure.Options(groups=("size",)))
 
 
 def test_groups_are_counted_and_need_what_they_need(several: Any) -> None:

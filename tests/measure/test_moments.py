@@ -11,6 +11,7 @@ import solids
 from fibsem_ij.measure import moments
 from fibsem_ij.measure.columns import Table, Voxel
 from fibsem_ij.measure.objects import Objects
+from fibsem_ij.measure.sums import PAIRS, about
 
 VOXELS = [(1, 1, 1), (2, 1, 1), (4, 1.5, 1), (1, 1, 3)]
 
@@ -67,3 +68,14 @@ def test_large_coordinates_lose_nothing() -> None:
     labels[0, :, :7], labels[0, :, -7:] = 1, 2
     found = measured(labels)
     assert all(found[f"axis_length_{i}"][0] == found[f"axis_length_{i}"][1] for i in (1, 2, 3))
+
+
+def test_sums_that_go_round_come_back() -> None:
+    """As if the object lay where its raw second moments pass 2^63."""
+    start, voxels = np.array([[3_000_000_000, 5, 2**32]]), np.array([2])
+    points = np.array([[0, 1, 4], [7, 0, 2]])
+    raw = [sum(p) for p in zip(*(points + start).tolist(), strict=True)]
+    raw += [sum((p[i] + a) * (p[j] + b) for p in points.tolist()) for i, j in PAIRS for a, b in [(int(start[0, i]), int(start[0, j]))]]
+    assert max(raw) > 2**63
+    wrapped = np.array([[(value + 2**63) % 2**64 - 2**63 for value in raw]])
+    assert about(start, voxels, wrapped)[0].tolist() == [*points.sum(0), *(int(points[:, i] @ points[:, j]) for i, j in PAIRS)]

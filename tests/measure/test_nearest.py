@@ -69,7 +69,7 @@ def blobs(seed: int, shape: tuple[int, int, int] = (9, 24, 37), count: int = 5) 
     return out
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**16), two=st.booleans())
 def test_as_every_face_with_every_other(seed: int, two: bool) -> None:
     labels, voxel = blobs(seed), (7.0, 2.0, 3.0)

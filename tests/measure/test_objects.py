@@ -46,6 +46,15 @@ def test_every_integer_type_and_byte_order(dtype: str) -> None:
     assert (objects.rows(labels[2]) >= 0).sum() == 5
 
 
+def test_labels_of_64_bits_without_a_sign() -> None:
+    """As in many published segmentations."""
+    labels = np.zeros((3, 4, 5), np.uint64)
+    labels[1, 2], labels[2, 3, 3] = 2**62, 7
+    objects = Objects.of(labels)
+    assert (objects.ids.tolist(), objects.voxels.tolist()) == ([7, 2**62], [1, 5])
+    assert objects.rows(labels[1])[2].tolist() == [1] * 5
+
+
 def test_a_number_that_is_no_objects_is_background() -> None:
     objects = Objects.of(np.array([[[0, 5, 9]]]))
     assert objects.rows(np.array([0, 4, 5, 7, 9, 10, -1])).tolist() == [-1, -1, 0, -1, 1, -1, -1]
@@ -58,7 +67,7 @@ def test_forty_thousand_objects() -> None:
     assert (objects.voxels == 2).all()
 
 
-@pytest.mark.parametrize("labels", [np.zeros((4, 5)), np.zeros((3, 4, 5)), np.zeros((3, 4, 5), bool), np.zeros((3, 4, 5), np.uint64)])
+@pytest.mark.parametrize("labels", [np.zeros((4, 5)), np.zeros((3, 4, 5)), np.zeros((3, 4, 5), bool), np.full((3, 4, 5), 2**63, np.uint64)])
 def test_what_is_no_label_stack_is_refused(labels: Any) -> None:
     with pytest.raises(ValueError, match="expected a label stack"):
         Objects.of(labels)

@@ -62,3 +62,21 @@ def test_odd_objects() -> None:
     assert np.isnan(found[0])
     assert found[1:3] == pytest.approx([2, 10], abs=0.5)
     assert found[3] > 0
+
+
+def test_many_objects_wait_their_turn_and_keep_their_order() -> None:
+    """No more in memory than four of them have voxels together."""
+    labels, lengths = np.zeros((4, 40, 300), np.uint16), np.random.default_rng(0).integers(30, 250, 40)
+    for y, length in enumerate(lengths):
+        labels[1:3, y, 5:5 + length] = y + 1
+    found = measured(labels, crop_voxels=4096)
+    assert found["longest_path"] == pytest.approx(lengths, abs=1.5)
+    assert (found["skeleton_step"] == 1).all()
+
+
+@pytest.mark.parametrize("across", [(2, 1), (2, 2), (4, 4), (4, 1), (6, 3), (3, 3)], ids=str)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_straight_bar_is_as_long_as_it_is_however_thick(across: tuple[int, int], axis: int) -> None:
+    labels = np.zeros((80, 12, 12), np.uint8)
+    labels[5:65, 2:2 + across[0], 2:2 + across[1]] = 1
+    assert measured(np.moveaxis(labels, 0, axis))["longest_path"][0] == pytest.approx(60, abs=1.5)

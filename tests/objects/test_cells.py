@@ -80,6 +80,17 @@ def test_one_bad_slice_loses_no_number():
     assert (5, "bridged") in set(zip(events["z"].tolist(), events["event"].tolist(), strict=True))
 
 
+def test_a_drawn_slice_that_shows_nothing_does_not_make_all_others_bad():
+    interior, boundary, truth = SEEN[0].copy(), SEEN[1].copy(), TRUTH.copy()
+    interior[:3] = boundary[:3] = truth[:3] = 0
+    found, events = cells(interior, boundary, {0: truth[0], 12: truth[12]})
+    assert (found > 0)[truth > 0].mean() > 0.97
+    assert (found == truth)[truth > 0].mean() > 0.93
+    alone, _ = cells(interior, boundary, {0: truth[0], 1: truth[1] + (np.arange(SIDE) < 2)})
+    assert (alone > 0)[truth > 0].mean() > 0.95
+    assert "own" in events["event"] or "other side" in events["event"]
+
+
 @pytest.mark.parametrize("zs", [(0, 12), (3, 9), (6,), (4, 6, 7)])
 def test_neither_the_direction_of_z_nor_the_workers_matter(zs):
     drawn = {z: TRUTH[z] for z in zs}

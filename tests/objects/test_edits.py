@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fibsem_ij import files
 from fibsem_ij.cli.labels import app
-from fibsem_ij.files import edit_log
+from fibsem_ij.files import edit_log, tables
 from fibsem_ij.objects import edits
 from fibsem_ij.volume import Labels
 
@@ -73,6 +73,65 @@ def test_on_disk_edits_are_logged_and_undone_one_by_one(tmp_path, name):
     with pytest.raises(ValueError, match="to undo"):
         run.invoke(app, ["edit", "undo", str(path)], catch_exceptions=False)
     assert len(edit_log.read(path)) == 6
+
+
+def protrusions() -> np.ndarray:
+    """Cell 1; an island of it in slices 1 to 4 that meets its body in slice 5, seen from above; cell 9."""
+    labels = np.zeros((8, 20, 30), np.uint16)
+    labels[:, 10:18, 2:20], labels[:, 2:8, 22:28] = 1, 9
+    labels[1:7, 2:6, 4:8], labels[5, 6:10, 4:8] = 1, 1
+    return labels
+
+
+EVENTS = {"z": [1, 5, 3, 6, 2], "track": [-1, -1, 0, -3, -3], "event": ["new", "joined", "bridged", "own", "new"],
+          "iou": [0.0, 0.3, 0.0, 1.0, 0.0], "into": [0, 1, 0, 9, 0], "y": [3, 4, 0, 4, 4], "x": [5, 5, 0, 24, 24]}
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_a_decision_is_taken_back_by_its_row(tmp_path, upside_down):
+    labels, events = protrusions(), {name: np.array(column) for name, column in EVENTS.items()}
+    if upside_down:
+        labels, events["z"] = labels[::-1].copy(), 7 - events["z"]
+    path = tmp_path / "cells.npy"
+    files.write(path, Labels(labels))
+    tables.write(tmp_path / "cells.npy.events.csv", events)
+    wanted = {2: labels.copy(), 3: labels.copy(), 4: labels.copy()}
+    zs = slice(3, 7) if upside_down else slice(1, 5)
+    wanted[2][zs, 2:6, 4:8] = 10
+    wanted[3][events["z"][2]] = 0
+    wanted[4][labels == 9] = 0
+    for row, after in wanted.items():
+        run.invoke(app, ["edit", "undo-event", str(path), str(row)], catch_exceptions=False)
+        np.testing.assert_array_equal(np.asarray(files.read_labels(path)), after)
+        run.invoke(app, ["edit", "undo", str(path)], catch_exceptions=False)
+        np.testing.assert_array_equal(np.asarray(files.read_labels(path)), labels)
+
+
+def test_a_decision_that_cannot_be_taken_back_is_told_with_the_remedy(tmp_path):
+    labels, events = protrusions(), {name: np.array(column) for name, column in EVENTS.items()}
+    for row, told in ((0, "row from 1"), (6, "row from 1"), (1, "see row 2"), (5, "see row 4")):
+        with pytest.raises(ValueError, match=told):
+            edits.undo_event(labels, events, row)
+    with pytest.raises(ValueError, match="reassign"):
+        edits.undo_event(np.where(labels == 1, 2, labels), events, 2)
+    with pytest.raises(ValueError, match="split"):
+        edits.island(labels, 1, (2, 12, 5))
+    path = tmp_path / "cells.npy"
+    files.write(path, Labels(labels))
+    tables.write(tmp_path / "old.csv", {name: column for name, column in events.items() if name not in "yx"})
+    with pytest.raises(ValueError, match="without x, y"):
+        run.invoke(app, ["edit", "undo-event", str(path), "2", "--events", str(tmp_path / "old.csv")], catch_exceptions=False)
+
+
+def test_numbers_without_gaps_on_request(tmp_path):
+    path, labels = tmp_path / "a.npy", np.where(stack() == 3, 70, stack()).astype(np.uint16)
+    files.write(path, Labels(labels))
+    run.invoke(app, ["edit", "renumber", str(path)], catch_exceptions=False)
+    found = np.asarray(files.read_labels(path))
+    np.testing.assert_array_equal(np.unique(found), range(6))
+    np.testing.assert_array_equal(found == 5, labels == 70)
+    run.invoke(app, ["edit", "undo", str(path)], catch_exceptions=False)
+    np.testing.assert_array_equal(np.asarray(files.read_labels(path)), labels)
 
 
 def test_a_record_whose_edit_never_came_is_dropped_and_a_cut_line_too(tmp_path):

@@ -4,12 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion
 
 from fibsem_ij.arrays.scores import object_dice, overlaps
 from fibsem_ij.objects.nuclei import Options, crops, draw, find, put_back
 from fibsem_ij.volume import Volume
 
-OPTIONS = Options(least=30, most=90, block_px=51)
+OPTIONS = Options(least=30, most=90, block_px=51, lasting=0.2)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +47,7 @@ def test_nuclei_are_found_followed_and_numbered():
 def test_sizes_are_nm_where_a_voxel_size_is_known():
     grey, _ = scene()
     assert len(find(Volume(grey, (50.0, 20.0, 20.0)), options=Options(least=600, most=1800, block_px=51))) == 2
+    assert not find(Volume(grey, (5.0, 20.0, 20.0)), options=Options(least=600, most=1800, block_px=51))  # no thicker than a section
     assert not find(Volume(grey, (50.0, 20.0, 20.0)), options=OPTIONS)
 
 
@@ -62,6 +64,23 @@ def test_crops_go_back_where_they_came_from():
 
 
 def test_what_cannot_be_is_refused():
-    for wrong in ({"blur_px": 10}, {"least": 9, "most": 3}, {"round": 0}):
+    for wrong in ({"blur_px": 10}, {"least": 9, "most": 3}, {"round": 0}, {"offsets": ()}):
         with pytest.raises(ValueError, match="expected"):
             Options(**wrong)
+
+
+def test_a_nucleus_is_found_in_its_cell_with_its_nucleolus_and_once():
+    """The wall of its cell, a column through all slices; an envelope with a fold; a dark nucleolus."""
+    rng = np.random.default_rng(1)
+    z, y, x = np.mgrid[:48, :180, :180]
+    far = np.sqrt((1.6 * (z - 24)) ** 2 + (y - 90) ** 2 + (x - 88) ** 2)
+    truth = (far < 36) & ~((np.abs(y - 90) < 3) & (x > 105))
+    rim = truth & ~binary_erosion(truth, np.ones((1, 9, 9)))
+    grey = np.where(rim, 80, np.where(far < 16, 100, 172)) + rng.normal(0, 6, far.shape)
+    grey[np.abs(np.hypot(y - 90, x - 90) - 62) < 4] = 80
+    found = find(Volume(np.clip(grey, 0, 255).astype(np.uint8), (16.0, 10.0, 10.0)), options=Options(least=400, most=1100))
+    out = np.zeros(truth.shape, np.uint32)
+    draw(found, out)
+    nuclei = [n for n in range(1, len(found) + 1) if (out == n)[truth].mean() > 0.5]
+    assert len(nuclei) == 1
+    assert object_dice(overlaps(out == nuclei[0], truth))[1][0] > 0.8

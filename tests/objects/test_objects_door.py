@@ -53,7 +53,7 @@ def test_cells_and_scores_on_the_command_line(tmp_path):
     assert found.voxel_nm == (10.0, 5.0, 5.0)
     np.testing.assert_array_equal(np.asarray(found), objects.apply(SEEN[0], DRAWN, boundary=SEEN[1]))
     events = tables.read(tmp_path / "cells.zarr.events.csv")
-    assert list(events) == ["z", "track", "event", "iou", "into"]
+    assert list(events) == ["z", "track", "event", "iou", "into", "y", "x"]
     assert sum(said["events"].values()) == len(events["z"])
     assert told("score", out, tmp_path / "truth.npy")["adapted_rand"] < 0.05
     files.write(tmp_path / "other", Labels(TRUTH[:2].astype(np.uint16), None, ("0000", "0099")))
@@ -66,12 +66,19 @@ def test_components_links_and_nuclei_on_the_command_line(tmp_path):
     files.write(mask, Volume((TRUTH > 0).astype(np.uint8) * 200))
     assert told("components", mask, tmp_path / "parts.tif", "--threshold", 128, "--connectivity", 6)["objects"] == 1
     assert told("components", mask, tmp_path / "none.tif", "--least-voxels", 10**9)["objects"] == 0
+    cut = told("components", mask, tmp_path / "cut.tif", "--split-px", 2)
+    assert cut["objects"] == int(np.max(files.read_labels(tmp_path / "cut.tif")))
+    files.write(tmp_path / "classes.tif", Labels(np.where(TRUTH == 2, 2, TRUTH > 0).astype(np.uint8)))
+    for least, count in (("1:999999", 1), ("1:999999,2:999999", 0), ("2:9", 2)):
+        assert told("components", tmp_path / "classes.tif", tmp_path / "parts.tif", "--least-voxels", least)["objects"] == count
+    with pytest.raises(ValueError, match="1:500,2:80"):
+        told("components", mask, tmp_path / "none.tif", "--least-voxels", "1:many")
     assert told("link", mask, tmp_path / "linked.zarr")["objects"] == 1
     y, x = np.mgrid[:96, :96]
     ring = np.where(np.abs(np.hypot(y - 48, x - 50) - 24) < 3, 60, 170)
     files.write(tmp_path / "grey.npy", Volume(np.stack([ring] * 5).astype(np.uint8), (10.0, 10.0, 10.0)))
-    said = told("nuclei", tmp_path / "grey.npy", tmp_path / "nuclei.tif", "--least", 300, "--most", 800, "--crops", tmp_path / "crops",
-                "--crop-px", 60)
+    said = told("nuclei", tmp_path / "grey.npy", tmp_path / "nuclei.tif", "--least", 300, "--most", 800, "--voxel-nm", "60,10,10",
+                "--crops", tmp_path / "crops", "--crop-px", 60)
     assert said["nuclei"] == 1
     offsets = tables.read(tmp_path / "crops" / "crops.csv")
     crop = np.asarray(files.read(tmp_path / "crops" / "0001.tif"))

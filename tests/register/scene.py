@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.register.models import Frame, Matrix
+from fibsem_ij.volume import Transforms
 
 
 @cache
@@ -38,3 +39,30 @@ def motion(numbers: list[float], *, side: int = 256) -> Matrix:
 def jitter(depth: int, *, side: int = 256, seed: int = 0, shift_px: float = 3.0, edge_px: float = 0.5) -> Matrix:
     numbers = np.random.default_rng(seed).normal(0, 1, (depth, 6)) * np.array([shift_px] * 2 + [edge_px] * 4)
     return Frame((side, side)).from_numbers(numbers)
+
+
+def small_stack(depth=14):
+    truth = jitter(depth)
+    return np.stack([moved(m, noise=8, noise_seed=z) for z, m in enumerate(truth)]), Transforms(truth, (256, 256))
+
+
+def spoil(slices, z, kind):
+    rng = np.random.default_rng(z)
+    if kind == "blank":
+        slices[z] = 0
+    elif kind == "noise":
+        slices[z] = np.clip(rng.normal(120, 10, slices[z].shape), 0, 255)
+    elif kind == "half blank":
+        slices[z, 128:] = 255
+    elif kind == "half noise":
+        slices[z, :, 128:] = np.clip(rng.normal(120, 10, (256, 128)), 0, 255)
+    elif kind == "saturated":
+        slices[z] = np.clip(slices[z].astype(int) * 3, 0, 255)
+    elif kind == "faded":
+        slices[z] = slices[z] // 10 + 100
+    elif kind == "defocused":
+        slices[z] = cv2.GaussianBlur(slices[z], (0, 0), 6)
+    elif kind == "duplicated":
+        slices[z] = slices[z - 1]
+    elif kind == "another field":
+        slices[z] = moved(np.eye(3), seed=9)

@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
-from scene import jitter, moved
+from scene import jitter, small_stack, spoil
 
 from fibsem_ij import phantom, register
 from fibsem_ij.register.models import Frame, corner_distance
@@ -41,35 +41,7 @@ def test_the_hard_cases(name):
     scores = register.score(fitted, scene.drift, shape=scene.raw.shape[1:])
     assert scores["pair_px"] < pair_px
     assert scores["drift_px"] < drift_px
-    must = {z for z, kind in scene.bad.items() if kind in ("blank", "half_blank")}
-    assert must <= set(fitted.bad) <= set(scene.bad)
-
-
-def small_stack(depth=14):
-    truth = jitter(depth)
-    return np.stack([moved(m, noise=8, noise_seed=z) for z, m in enumerate(truth)]), Transforms(truth, (256, 256))
-
-
-def spoil(slices, z, kind):
-    rng = np.random.default_rng(z)
-    if kind == "blank":
-        slices[z] = 0
-    elif kind == "noise":
-        slices[z] = np.clip(rng.normal(120, 10, slices[z].shape), 0, 255)
-    elif kind == "half blank":
-        slices[z, 128:] = 255
-    elif kind == "half noise":
-        slices[z, :, 128:] = np.clip(rng.normal(120, 10, (256, 128)), 0, 255)
-    elif kind == "saturated":
-        slices[z] = np.clip(slices[z].astype(int) * 3, 0, 255)
-    elif kind == "faded":
-        slices[z] = slices[z] // 10 + 100
-    elif kind == "defocused":
-        slices[z] = cv2.GaussianBlur(slices[z], (0, 0), 6)
-    elif kind == "duplicated":
-        slices[z] = slices[z - 1]
-    elif kind == "another field":
-        slices[z] = moved(np.eye(3), seed=9)
+    assert set(fitted.bad) == set(scene.bad)
 
 
 WHY = {"blank": "blank", "half blank": "half blank", "faded": "faded", "defocused": "defocused", "duplicated": "duplicated",
@@ -97,6 +69,52 @@ def test_a_duplicate_lies_where_its_twin_lies():
     slices[6] = slices[5]
     fitted = register.fit(slices)
     np.testing.assert_array_equal(fitted.matrices[6], fitted.matrices[5])
+
+
+def test_a_field_scanned_twice_with_fresh_noise_is_told_from_a_next_slice_and_lies_where_it_was_seen():
+    scene = hard("bad slices")
+    fitted = register.fit(scene.raw)
+    again = next(z for z, kind in scene.bad.items() if kind == "duplicate")
+    assert fitted.why[again] == "scanned twice"
+    step = fitted.matrices[again] @ np.linalg.inv(fitted.matrices[again - 1])
+    assert corner_distance(step, np.eye(3), frame=Frame((224, 224))) < 0.1
+
+
+@cache
+def clear():
+    return np.asarray(phantom.make((16, 224, 224), seed=6, options=replace(QUIET, read_sd=0.0, electron_grey=0.0)).raw.data)
+
+
+@pytest.mark.parametrize(("noise", "found"), [(12, {5: "scanned twice", 10: "defocused"}), (90, {})])
+def test_faint_defects_are_found_and_where_noise_hides_them_there_is_no_alarm(noise, found):
+    slices = clear().astype(np.float32)
+    slices[5], slices[10] = slices[4], cv2.GaussianBlur(slices[10], (0, 0), 1.7)
+    slices = np.clip(slices + np.random.default_rng(0).normal(0, noise, slices.shape), 0, 255).astype(np.uint8)
+    assert dict(register.fit(slices).why) == found
+
+
+def test_filled_slices_are_aligned_by_the_third_that_shows_something():
+    slices, truth = small_stack(6)
+    slices[:, :, :175] = 140
+    fitted = register.fit(slices)
+    assert fitted.bad == ()
+    assert register.score(fitted, truth)["pair_px"] < 0.6
+
+
+def test_where_nothing_can_be_aligned_the_error_says_what_was_found():
+    slices, _ = small_stack(3)
+    slices[1:] = 90
+    with pytest.raises(ValueError, match=r"resemble each other, got none of 3 \(2 blank or faded\)"):
+        register.fit(slices)
+
+
+@pytest.mark.parametrize("contrast", ["none", "equalise", "match"])
+def test_dim_slices_are_no_bad_ones_whatever_is_done_to_the_contrast(contrast):
+    slices, truth = small_stack(6)
+    dim = np.stack([grey // (1 + 2 * (z % 2)) for z, grey in enumerate(slices)])
+    fitted = register.fit(dim, options=register.Options(aligner="sift", contrast=contrast))
+    assert fitted.bad == ()
+    assert register.score(fitted, truth)["pair_px"] < 0.4
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -143,6 +161,18 @@ def test_the_same_seed_gives_the_same_matrices_on_any_workers():
         np.testing.assert_array_equal(serial.spread_px, other.spread_px)
     reseeded = register.fit(slices, options=register.Options(seed=2))
     assert not np.array_equal(serial.matrices, reseeded.matrices)
+
+
+def test_pairs_that_were_fitted_are_not_fitted_again():
+    slices, _ = small_stack()
+    kept, told = {}, []
+    whole = register.fit(slices, kept=kept)
+    again = register.fit(slices, kept=dict(sorted(kept.items(), reverse=True)), progress=lambda *now: told.append(now))
+    np.testing.assert_array_equal(whole.matrices, again.matrices)
+    assert len(told) == len(slices), "slices are looked at, and no chunk of pairs"
+    some = {step: pair for step, pair in kept.items() if step[0] % 3}
+    np.testing.assert_array_equal(whole.matrices, register.fit(slices, kept=some).matrices)
+    assert some.keys() == kept.keys()
 
 
 def test_many_pairs_at_once_on_a_device_agree_with_one_after_the_other_on_the_cpu():

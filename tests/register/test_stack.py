@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scene import jitter
@@ -10,6 +12,7 @@ from fibsem_ij.register.pairs import Pair, steps
 from fibsem_ij.register.stack import bridge, consistent, solve, without_trend
 
 FRAME = Frame((256, 256))
+ALIKE = np.ones(64, np.float32)
 
 
 def pairs_of(truth, good, *, reach=2, noise=0.0, wound=0.0, seed=0, sd=0.1):
@@ -20,7 +23,7 @@ def pairs_of(truth, good, *, reach=2, noise=0.0, wound=0.0, seed=0, sd=0.1):
         wrong = rng.normal(0, noise, 6) if noise else np.zeros(6)
         wrong[[2, 5]] += wound * (j - i)
         exact = truth[j] @ np.linalg.inv(truth[i])
-        made.append(Pair(i, j, exact @ FRAME.from_numbers(wrong), np.eye(6) * sd**2, 0.1, np.ones(64, np.float32)))
+        made.append(Pair(i, j, exact @ FRAME.from_numbers(wrong), np.eye(6) * sd**2, 0.1, ALIKE, ALIKE))
     return made
 
 
@@ -54,8 +57,7 @@ def test_exact_pairs_give_the_exact_stack_but_for_the_pull():
 def test_one_wild_pair_moves_nothing():
     truth = jitter(20)
     pairs = pairs_of(truth, range(20), noise=0.02, sd=0.05)
-    pairs[12] = Pair(pairs[12].fixed, pairs[12].moving, FRAME.from_numbers(np.array([80, -50, 9, 0, 0, 9.0])), pairs[12].covariance, 0.05,
-                     pairs[12].likeness)
+    pairs[12] = replace(pairs[12], matrix=FRAME.from_numbers(np.array([80, -50, 9, 0, 0, 9.0])), spread_px=0.05)
     kept = consistent(pairs, frame=FRAME)
     assert len(kept) == len(pairs) - 1
     assert pairs[12] not in kept
@@ -75,7 +77,7 @@ def test_the_same_stack_at_twice_the_size_is_treated_alike():
     truth = jitter(12)
     small = solve(pairs_of(truth, range(12), noise=0.1), range(12), model="affine", frame=FRAME)
     large_frame = Frame((512, 512))
-    resized = [Pair(p.fixed, p.moving, large_frame.from_numbers(FRAME.to_numbers(p.matrix)), p.covariance, p.spread_px, p.likeness)
+    resized = [replace(p, matrix=large_frame.from_numbers(FRAME.to_numbers(p.matrix)))
                for p in pairs_of(truth, range(12), noise=0.1)]
     large = solve(resized, range(12), model="affine", frame=large_frame)
     np.testing.assert_allclose(large_frame.to_numbers(large), FRAME.to_numbers(small), atol=0.1)

@@ -28,4 +28,4 @@ def drawn(truth: Any, slices: Any = (0, 4, 8)) -> dict[int, Any]:
 
 def quick(**more: Any) -> Options:
     return Options(**{"minutes": None, "updates": 60, "every": 30, "batch": 4, "patch": 32, "rate": 1e-2, "warmup": 5, "average": 0.8,
-                      "config": {"base": 8, "depth": 2}, "device": "cpu", **more})
+                      "config": {"base": 8, "depth": 2}, "device": "cpu", "flips": False, **more})

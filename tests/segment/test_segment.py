@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scene_of_classes as scene
@@ -62,10 +64,29 @@ def test_one_network_a_class_and_the_best_of_several(trained):
     assert [network.record["seed"] for network in best] == [one["seed"] for one in best[0].record["trainings"][:2]]
 
 
+def test_mirrored_tiles_are_what_the_preset_says(trained):
+    network, = trained
+    mirrored = replace(network, record=network.record | {"options": network.record["options"] | {"flips": True}})
+    plain, both = (segment.apply(GREY[:1], trained, flips=flips) for flips in (False, True))
+    assert (plain != both).any()
+    np.testing.assert_array_equal(segment.apply(GREY[:1], trained), plain)
+    np.testing.assert_array_equal(segment.apply(GREY[:1], [mirrored]), both)
+    assert [name for name, options in segment.PRESETS.items() if options.flips] == ["quick", "cells"]
+
+
 def test_an_ensemble_is_the_mean_of_its_networks(trained):
     other = segment.fit(GREY, DRAWN, names=scene.NAMES, options=scene.quick(seed=5, updates=20))
     apart = [segment.apply(GREY[:2], one).astype(float) for one in (trained, other)]
     assert np.abs(segment.apply(GREY[:2], [*trained, *other]) - np.mean(apart, axis=0)).max() <= 1
+
+
+def test_slices_that_are_there_already_are_left_and_the_others_are_the_same(trained):
+    whole, told = segment.apply(GREY, trained), []
+    out = np.full_like(whole, 77)
+    segment.apply(GREY, trained, out, done={0, 5}, progress=lambda *now: told.append(now))
+    assert (out[:, [0, 5]] == 77).all()
+    assert np.array_equal(np.delete(out, [0, 5], 1), np.delete(whole, [0, 5], 1))
+    assert told[-1] == (len(GREY), len(GREY))
 
 
 def test_objects_become_interior_and_boundary():

@@ -24,7 +24,9 @@ def test_ignored_classes_and_unlabelled_pixels_have_no_say():
     assert np.array_equal(outside.planes[0] == IGNORED, TRUTH[0] == 3)
     partly = targets(drawn(TRUTH), NAMES, replace(NOTHING, unlabelled_is_ignored=True))
     assert np.array_equal(partly.planes[0] == IGNORED, TRUTH[0] == 0)
+    assert "nothing is drawn as 'background'" in partly.warnings[-1]
     named = targets(drawn(TRUTH), {3: "background", 7: "core"}, replace(NOTHING, unlabelled_is_ignored=True))
+    assert not named.warnings
     assert np.array_equal(named.planes[0] == 0, TRUTH[0] == 3)
     assert named.names == ("core",)
 

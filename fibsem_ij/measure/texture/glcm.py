@@ -11,13 +11,11 @@ so far apart, d(k) = sum over |i - j| = k of p(i, j). With v the variance of m, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.columns import Definition, Table
 from fibsem_ij.measure.objects import Counts, Objects
 from fibsem_ij.measure.texture.levels import Coded, Codes, Span, steps_before, summed
@@ -38,7 +36,7 @@ def glcm(labels: ArrayLike, objects: Objects, image: ArrayLike, *, levels: int =
     coded = Coded.of(labels, objects, image, levels, span)
 
     def work(block: Codes, sums: Counts) -> None:
-        _compiled()(block, steps_before(block.shape), levels, sums)
+        _count(block, steps_before(block.shape), levels, sums)
 
     counted = summed(work, coded, (2, len(objects.ids) + 1, levels), reach=1, slab=slab, workers=workers)[:, 1:]
     level = np.arange(levels, dtype=np.float64)
@@ -52,14 +50,7 @@ def glcm(labels: ArrayLike, objects: Objects, image: ArrayLike, *, levels: int =
             "glcm_contrast": contrast}
 
 
-@lru_cache
-def _compiled() -> Callable[..., Any]:
-    import numba
-
-    compiled: Callable[..., Any] = numba.njit(_count, nogil=True, cache=True)
-    return compiled
-
-
+@compiled
 def _count(block: Codes, before: Counts, levels: int, sums: Counts) -> None:
     """sums[0, row, i]: pairs a level is in, from either end; sums[1, row, k]: pairs with levels k apart."""
     depth, height, width = block.shape

@@ -14,13 +14,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil, isfinite
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.arrays.slabs import SLAB_SLICES, SLAB_VOXELS
 from fibsem_ij.measure.objects import Counts, Objects, Rows
 from fibsem_ij.measure.ranks import Grey, at_ranks, checked, not_finite
@@ -70,7 +69,7 @@ class Coded:
     def codes(self, labels: Grey, image: Grey) -> Codes:
         low, high = self.span
         out = np.empty(labels.shape, np.uint32)
-        finite = _compiled()(self.objects.rows(labels), image.astype(np.float64), low, high - low or np.inf, self.levels, out)
+        finite = _code(self.objects.rows(labels), image.astype(np.float64), low, high - low or np.inf, self.levels, out)
         if not finite:
             raise ValueError(not_finite("the image"))
         return out
@@ -118,14 +117,7 @@ def _reaching(start: int, stop: int, reach: int, size: int) -> tuple[slice, tupl
     return slice(low, high), (low - start + reach, stop + reach - high)
 
 
-@lru_cache
-def _compiled() -> Callable[..., Any]:
-    import numba
-
-    compiled: Callable[..., Any] = numba.njit(_code, nogil=True, cache=True)
-    return compiled
-
-
+@compiled
 def _code(rows: Rows, image: npt.NDArray[np.float64], low: float, width: float, levels: int, out: Codes) -> bool:
     """Whether all grey values inside were finite."""
     finite = True

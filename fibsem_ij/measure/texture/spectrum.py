@@ -11,14 +11,13 @@ Radii are in voxels, whatever the voxel size. A closing is the opening of the le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.measure.columns import Definition, Table
 from fibsem_ij.measure.objects import Counts, Objects
 from fibsem_ij.measure.texture.levels import Coded, Codes, Span, summed
@@ -52,7 +51,7 @@ def spectrum(labels: ArrayLike, objects: Objects, image: ArrayLike, *, levels: i
             rows = lowest[core] // np.uint32(levels)
             for way, code in enumerate((block, ends - block)):
                 for k, opened in enumerate(_openings(code, lowest, ends, radius)):
-                    _compiled()[1](opened[core], lowest[core], rows, sums[way, k])
+                    _add(opened[core], lowest[core], rows, sums[way, k])
 
     sums = summed(work, coded, (2, radius + 1, len(objects.ids) + 1), reach=2 * radius, slab=slab, workers=workers)[:, :, 1:]
     bright, dark = sums[:, :-1] - sums[:, 1:]
@@ -79,23 +78,16 @@ def _openings(code: Codes, lowest: Codes, ends: Codes, radius: int) -> Iterator[
     the least is then the most.
     """
     yield code
-    least = _compiled()[0]
     eroded = code
     for k in range(1, radius + 1):
-        eroded = least(eroded, lowest, k)
+        eroded = _least(eroded, lowest, k)
         opened = ends - eroded
         for step in range(1, k + 1):
-            opened = least(opened, lowest, 2 * radius - k + step)
+            opened = _least(opened, lowest, 2 * radius - k + step)
         yield ends - opened
 
 
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_least, _add))
-
-
+@compiled
 def _least(code: Codes, lowest: Codes, margin: int) -> Codes:
     """The least level among a voxel and its 26 neighbours of the same object, from `margin` voxels inside the block.
 
@@ -123,6 +115,7 @@ def _least(code: Codes, lowest: Codes, margin: int) -> Codes:
     return out
 
 
+@compiled
 def _add(code: Codes, lowest: Codes, rows: Codes, sums: Counts) -> None:
     for z in range(rows.shape[0]):
         for y in range(rows.shape[1]):

@@ -10,15 +10,14 @@ last seen, there by their first voxel. Sums of fractions are the same to the bit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
 from fibsem_ij.arrays.slabs import SLAB_VOXELS, Slabs
 from fibsem_ij.measure.columns import Definition, Table
 from fibsem_ij.measure.objects import Counts, Objects
@@ -42,7 +41,6 @@ def zones(labels: ArrayLike, objects: Objects, image: ArrayLike, *, levels: int 
           slab: int | None = None) -> Table:
     """Columns zone_percentage, zone_small_high_grey, zone_small_high_grey_by_size, zone_size_centroid."""
     coded = Coded.of(labels, objects, image, levels, span)
-    go_on, renumber, close = _compiled()
     found, by_size = np.zeros((2, len(objects.ids) + 1), np.int64), np.zeros(len(objects.ids) + 1)
     last_and_now = (2, *(n + 2 for n in labels.shape[1:]))  # with a frame of nothing, so that every pixel has neighbours
     codes, ids = np.zeros(last_and_now, np.uint32), np.zeros(last_and_now, np.int32)
@@ -50,11 +48,11 @@ def zones(labels: ArrayLike, objects: Objects, image: ArrayLike, *, levels: int 
     for now in _slices(coded, slab):
         codes[0], codes[1] = codes[1], now
         ids[0], ids[1] = ids[1], 0
-        up, sizes = go_on(codes, ids, size, steps_before(last_and_now))
-        more, more_code, over = renumber(now, ids[1], up, sizes, len(size))
-        close(size, code, over, levels, found, by_size)
+        up, sizes = _go_on(codes, ids, size, steps_before(last_and_now))
+        more, more_code, over = _renumber(now, ids[1], up, sizes, len(size))
+        _close(size, code, over, levels, found, by_size)
         size, code = more, more_code
-    close(size, code, np.ones(len(size), bool), levels, found, by_size)
+    _close(size, code, np.ones(len(size), bool), levels, found, by_size)
     number, high = found[:, 1:]
     return {"zone_percentage": number / objects.voxels, "zone_small_high_grey": high / number,
             "zone_small_high_grey_by_size": by_size[1:] / number, "zone_size_centroid": objects.voxels / number}
@@ -77,13 +75,7 @@ def _slices(coded: Coded, slab: int | None) -> Iterator[Codes]:
             yield from block
 
 
-@lru_cache
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    import numba
-
-    return tuple(numba.njit(function, nogil=True, cache=True) for function in (_go_on, _renumber, _close))
-
-
+@compiled
 def _go_on(codes: Codes, ids: Ids, size: Counts, before: Counts) -> tuple[Ids, Counts]:
     """Give the pixels of a slice the numbers of their zones: which number leads to which lower one or to itself, sizes so far."""
     flat, flat_ids = codes.ravel(), ids.ravel()
@@ -117,6 +109,7 @@ def _go_on(codes: Codes, ids: Ids, size: Counts, before: Counts) -> tuple[Ids, C
     return up[:count], sizes[:count]
 
 
+@compiled
 def _renumber(now: Codes, ids: Ids, up: Ids, sizes: Counts, open_before: int) -> tuple[Counts, Codes, Bools]:
     """Number the zones of a slice from 1 by their first voxel, in place: their sizes, their codes; and which zones open before are over."""
     number = np.zeros(up.size, np.int32)
@@ -139,6 +132,7 @@ def _renumber(now: Codes, ids: Ids, up: Ids, sizes: Counts, open_before: int) ->
     return size[:count], code[:count], over
 
 
+@compiled
 def _close(size: Counts, code: Codes, over: Bools, levels: int, found: Counts, by_size: Floats) -> None:
     """Add the zones that are over to their objects: Nz, sum i^2, sum i^2 / j^2."""
     for zone in range(1, size.size):

@@ -27,7 +27,7 @@ Table = dict[str, npt.NDArray[Any]]
 def cells(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]], out: WritableArray | None = None, *,
           options: Options | None = None, executor: Executor | None = None,
           progress: Callable[[int, int], None] | None = None) -> tuple[Any, Table]:
-    """Labels (uint32), and the events: z, track, event, iou, into.
+    """Labels (uint32), and the events: z, track, event, iou, into, y, x.
 
     A track has a negative number. `new`: it began; `joined`: it met a cell; `other side`: the pass from the other drawn slice
     knew it; `own`: nobody did, and it is numbered above the drawn ids; `bridged`: a bad slice took what was carried into it.
@@ -47,9 +47,8 @@ def cells(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDAr
             events += told
         if progress:
             progress(below, depth)
-    names = ("z", "track", "event", "iou", "into")
-    types = (np.int64, np.int64, np.str_, np.float64, np.int64)
-    return out, {name: np.array([event[n] for event in events], dtype) for n, (name, dtype) in enumerate(zip(names, types, strict=True))}
+    types = {"event": np.str_, "iou": np.float64}
+    return out, {name: np.array([getattr(event, name) for event in events], types.get(name, np.int64)) for name in Event._fields}
 
 
 def _check(interior: ArrayLike, boundary: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]]) -> None:

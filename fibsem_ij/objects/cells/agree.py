@@ -4,7 +4,8 @@ A track that met no cell is, in this order: the cell that the other pass gave to
 with all that it touches. An inner voxel that both passes give the same cell has it, and so has, next to a drawn slice, the
 one that the pass from there numbers; a piece too thin to have an inner voxel counts whole. From what is so agreed the
 cells grow in three dimensions, through what is disputed first, where either pass has them, then anywhere inside, and into
-the boundaries last, half way to one another.
+the boundaries last, half way to one another. Through what is disputed they go where it is deep first: two cells that meet
+in a gap of their boundary so meet in the gap, where it is narrow, and not half way beyond it.
 Nothing here knows which pass went up, so the result does not depend on the direction of z.
 """
 
@@ -13,14 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fibsem_ij.arrays.slabs import label
 from fibsem_ij.objects.cells.follow import Pass, cores
 from fibsem_ij.objects.cells.grow import Labels, Mask, grown
-from fibsem_ij.objects.cells.numbers import renamed
+from fibsem_ij.objects.cells.numbers import middles, renamed
 from fibsem_ij.objects.cells.options import Event
 from fibsem_ij.objects.cells.seen import Seen
+
+DEEP = 3  # px from what is not inner, so wide are the gaps in which cells may meet
+FACES = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 def agreed(up: Pass, down: Pass, seen: Mapping[int, Seen], known: Mapping[int, Labels], first: int, *,
@@ -57,7 +62,8 @@ def _resolved(mine: Pass, other: Pass) -> tuple[list[Labels], list[Event]]:
         share = cells[best] / sum(cells.values())
         if best > 0 and share > 0.5:
             names[track] = best
-            events.append((mine.begun[track], track, "other side", share, best))
+            z, y, x = mine.begun[track]
+            events.append(Event(z, track, "other side", share, best, y, x))
     return [renamed(labels, names) for labels in mine.labels], events
 
 
@@ -70,11 +76,23 @@ def _grown(up: list[Labels], down: list[Labels], seen: list[Seen], first: int, e
     found = np.stack(list(each(_sure, up, down, inner, near)))
     if count:
         found[nobodys] = own[nobodys].astype(np.int32) + (first - 1)
-    found = grown(found, inner, inner, cells, among=(np.stack(up), np.stack(down)))
+    found = grown(found, *_deep(inner), among=(np.stack(up), np.stack(down)))
+    found = grown(found, inner, cells)
     for a, b, labels in zip(up, down, found, strict=True):
         alone = (labels == 0) & (np.maximum(a, b) > 0)  # disputed, and nothing sure hangs together with it
         labels[alone] = np.where(np.minimum(a, b) > 0, np.minimum(a, b), np.maximum(a, b))[alone]
     return found, count
+
+
+def _deep(inner: Mask) -> list[Mask]:
+    """The inner voxels that are DEEP faces away from others, then those that are less, at last all."""
+    masks = [inner]
+    for _ in range(DEEP):
+        last, eroded = masks[-1], np.stack([cv2.erode(flat.view(np.uint8), FACES) for flat in masks[-1]]).view(np.bool_)
+        eroded[1:] &= last[:-1]
+        eroded[:-1] &= last[1:]
+        masks.append(eroded)
+    return masks[::-1]
 
 
 def _sure(a: Labels, b: Labels, inner: Mask, near: Labels | None) -> Labels:
@@ -88,7 +106,6 @@ def _named(tracks: list[Labels], section: Labels, zs: list[int]) -> list[Event]:
     """What became of the tracks that nobody knew."""
     told: dict[int, Event] = {}
     for z, labels, numbers in zip(zs, tracks, section, strict=True):
-        on = (labels < 0) & (numbers > 0)
-        for track, number in np.unique(np.stack([labels[on], numbers[on]], 1), axis=0).tolist():
-            told.setdefault(track, (z, track, "own", 1.0, number))
+        for track, (y, x) in middles(np.where(numbers > 0, np.minimum(labels, 0), 0)).items():
+            told.setdefault(track, Event(z, track, "own", 1.0, int(numbers[y, x]), y, x))
     return list(told.values())

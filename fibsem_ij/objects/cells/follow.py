@@ -5,8 +5,8 @@ slice's mask, half way to one another. What they enter last depends on the way: 
 regions where two cells would merge, or the network's boundaries (`frame`; in their gaps the carried outline stays), after
 which the corrected slice is carried on. So an island has the number of what lies over it, and a protrusion that breaks
 off keeps its cell's. A region that nothing was carried into begins a track, with a negative number; a track that hangs
-together with a cell becomes that cell, backwards too. A slice that shows little of what was carried into it is bad, and
-takes what was carried; what vanishes in one slice alone is carried past it.
+together with a cell becomes that cell, backwards too. A slice that shows little of what was carried into it, and is not
+like the slice behind it either, is bad, and takes what was carried; what vanishes in one slice alone is carried past it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from fibsem_ij.objects.cells.flow import carry, flow
 from fibsem_ij.objects.cells.grow import Labels, Mask, grown
-from fibsem_ij.objects.cells.numbers import pairs, renamed
+from fibsem_ij.objects.cells.numbers import middles, pairs, renamed
 from fibsem_ij.objects.cells.options import Event, Options
 from fibsem_ij.objects.cells.seen import Grey, Seen
 
-BAD = 0.4  # IoU of the mask with what was carried into it, below which a slice is bad
+BAD = 0.4  # IoU of the mask with what was carried into it, and with the next slice's, below which a slice is bad
 NEW = 0.1  # share of a region that was carried into it, below which it is new
 
 
@@ -33,7 +33,7 @@ class Pass:
 
     first: int
     labels: list[Labels] = field(default_factory=list)
-    begun: dict[int, int] = field(default_factory=dict)  # track -> z
+    begun: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # track -> z, y, x
     joined: dict[int, int] = field(default_factory=dict)  # track -> the cell it met
     events: list[Event] = field(default_factory=list)
 
@@ -47,8 +47,8 @@ def follow(start: Labels, interiors: list[Grey], seen: list[Seen], zs: list[int]
         if options.way != "frame":
             pure = carry(pure, along)
             inner = _between(cells, pure, options)
-        if np.count_nonzero(cells & (carried != 0)) < BAD * np.count_nonzero(cells | (carried != 0)):
-            done.events.append((z, 0, "bridged", 0.0, 0))
+        if _unlike(cells, carried != 0) and _unlike(cells, seen[n + 1][0] if n + 1 < len(seen) else np.zeros_like(cells)):
+            done.events.append(Event(z, 0, "bridged", 0.0, 0, 0, 0))
             before = carried
         else:
             before = _slice(cells, inner, carried, z, done, options)
@@ -64,6 +64,11 @@ def _slice(cells: Mask, inner: Mask, carried: Labels, z: int, done: Pass, option
     kept = _tracks(pieces, carried, cores(np.where(cells, carried, 0), core), z, done, options)
     _join(pieces, kept, carried, z, done)
     return grown(kept, inner, cells)
+
+
+def _unlike(cells: Mask, others: Mask) -> bool:
+    """Whether two masks have little in common; an empty one has nothing."""
+    return bool(np.count_nonzero(cells & others) <= BAD * np.count_nonzero(cells | others))
 
 
 def _between(cells: Mask, outlines: Labels, options: Options) -> Mask:
@@ -86,12 +91,17 @@ def _tracks(pieces: Labels, carried: Labels, kept: Labels, z: int, done: Pass, o
     voxels = np.bincount((2 * pieces + (carried != 0)).ravel(), minlength=2 * int(pieces.max()) + 2).reshape(-1, 2)  # (piece, known)
     area = voxels.sum(1)
     known = voxels[:, 1] / np.maximum(area, 1)
+    new = 1 + np.flatnonzero((area[1:] >= options.least_px) & (known[1:] < NEW))
+    if not len(new):
+        return kept
     names = np.zeros(len(area), np.int32)
-    for piece in (1 + np.flatnonzero((area[1:] >= options.least_px) & (known[1:] < NEW))).tolist():
-        names[piece] = done.first - 2 * len(done.begun)
-        done.begun[int(names[piece])] = z
-        done.events.append((z, int(names[piece]), "new", float(known[piece]), 0))
-    return np.where(names[pieces] != 0, names[pieces], kept) if names.any() else kept
+    names[new] = done.first - 2 * (len(done.begun) + np.arange(len(new)))
+    tracks = names[pieces]
+    where = middles(tracks)
+    for piece, track in zip(new.tolist(), names[new].tolist(), strict=True):
+        done.begun[track] = (z, *where[track])
+        done.events.append(Event(z, track, "new", float(known[piece]), 0, *where[track]))
+    return np.where(tracks != 0, tracks, kept)
 
 
 def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> None:
@@ -100,6 +110,7 @@ def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> 
         return
     rows, voxels = pairs(pieces, kept)
     rows, voxels = rows[rows[:, 0] > 0], voxels[rows[:, 0] > 0]
+    where = middles(np.minimum(kept, 0))
     for track in np.unique(rows[rows[:, 1] < 0, 1]).tolist():
         if track in done.joined:
             continue
@@ -108,7 +119,7 @@ def _join(pieces: Labels, kept: Labels, carried: Labels, z: int, done: Pass) -> 
             cell = int(rows[there, 1][voxels[there].argmax()])
             done.joined[track] = cell
             mine = int(np.count_nonzero(carried == track))
-            done.events.append((z, track, "joined", mine / max(mine + int(voxels[there].max()), 1), cell))
+            done.events.append(Event(z, track, "joined", mine / max(mine + int(voxels[there].max()), 1), cell, *where[track]))
 
 
 def _vanished(carried: Labels, found: Labels, ghost: Labels) -> Labels:

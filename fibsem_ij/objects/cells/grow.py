@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 def grown(labels: Labels, *rooms: Mask, among: Sequence[Labels] = ()) -> Labels:
     """`labels`, of any number but 0, grown through the first room until they stop, then through the next.
 
-    `among`: in the first room, a pixel takes no label but those that these have there.
+    `among`: a pixel takes no label but those that these have there.
     """
     padded = np.pad(labels, 1)
     lift = 1 - low if (low := int(labels.min())) < 0 else 0  # negative numbers are labels too
@@ -28,9 +28,9 @@ def grown(labels: Labels, *rooms: Mask, among: Sequence[Labels] = ()) -> Labels:
         padded[padded != 0] += lift
     flat, found = padded.ravel(), padded[(slice(1, -1),) * labels.ndim]
     steps = [sign * (stride // padded.itemsize) for stride in padded.strides for sign in (-1, 1)]
-    for n, room in enumerate(rooms):
+    for room in rooms:
         empty = np.flatnonzero(room & (found == 0))
-        claims = [one.take(empty) + lift for one in among] if n == 0 else []
+        claims = [one.take(empty) + lift for one in among]
         todo = np.ravel_multi_index(tuple(at + 1 for at in np.unravel_index(empty, labels.shape)), padded.shape)
         while len(todo):
             near = np.stack([flat.take(todo + step) for step in steps])

@@ -15,6 +15,17 @@ def pairs(a: Labels, b: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     table = overlaps(a - low[0], b - low[1])
     return np.column_stack([table.result, table.truth]).astype(np.int64) + low, table.voxels
 
+
+def middles(labels: Labels) -> dict[int, tuple[int, int]]:
+    """A pixel (y, x) of each number in a slice: the middle one of its pixels in reading order, so that it is one of them."""
+    at = np.flatnonzero(labels)
+    numbers = labels.ravel()[at]
+    order = np.argsort(numbers, kind="stable")
+    names, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
+    y, x = np.unravel_index(at[order][first + count // 2], labels.shape)
+    return {name: (y, x) for name, y, x in zip(names.tolist(), y.tolist(), x.tolist(), strict=True)}
+
+
 def renamed(labels: Labels, names: dict[int, int]) -> Labels:
     """A slice with some numbers replaced."""
     low, high = int(labels.min()), int(labels.max())

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-Event = tuple[int, int, str, float, int]  # z, track, event, iou, into
+from typing import NamedTuple
 
 WAYS = ("everywhere", "selective", "frame")
+
+
+class Event(NamedTuple):
+    """A decision. `into`: the cell, 0 for none. (y, x): a pixel of the track in slice z; of a bad slice its first."""
+
+    z: int
+    track: int
+    event: str
+    iou: float
+    into: int
+    y: int
+    x: int
 
 
 @dataclass(frozen=True)

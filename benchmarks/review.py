@@ -1,0 +1,187 @@
+"""Which slices to correct next: worst first, as `review queue` has it, beside chance. F1 on slices that nobody draws, as slices are drawn.
+
+    python benchmarks/review.py FOLDER [--seeds 10] [--small] [--out FILE]
+    python benchmarks/review.py --phantom [--seeds 10] [--small]
+
+FOLDER has `slices/` and `drawn/`, named by their z (0045.tif ...), and drawn/names.json: the experts' drawings play the person. Each seed
+tests on three neighbourhoods of slices, chosen by chance; all others, at least 10 slices away from them, can be drawn. With `--phantom`
+nuclei and nucleoli of a made stack: slices of its upper part can be drawn, tested are slices from ten below it on.
+
+A seed chooses the slices that are drawn first, the same for every way; then each round draws some more, and trains on from the network of
+the round before. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices counted as listed;
+`unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under its curve, the mean F1
+over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 %
+interval (Student's t).
+
+What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that more
+rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+import torch
+from review_learners import LEARNERS, Case, scored
+from scipy import stats
+
+from fibsem_ij import phantom, segment
+from fibsem_ij.phantom import CLASSES
+from fibsem_ij.review import ranking, segmentation
+
+FAR, TESTED = 10, 3
+NUCLEI = {"nucleus": 1, "nuclear envelope": 1, "nucleolus": 2}
+
+
+Choose = Callable[[Case, list[int], int, Any, Any], list[int]]  # case, drawn, how many, probabilities, rng -> more to draw
+
+
+def real(folder: Path, seed: int, shrink: int) -> Case:
+    """Tested are the slices of three neighbourhoods, chosen by chance; a neighbourhood ends where the next slice is ten away."""
+    z = np.array(sorted(int(path.stem) for path in (folder / "slices").glob("*.tif")))
+    src, truth = (np.stack([tifffile.imread(folder / part / f"{k:04d}.tif") for k in z]) for part in ("slices", "drawn"))
+    names = {int(i): name for i, name in json.loads((folder / "drawn" / "names.json").read_text(encoding="utf-8")).items()}
+    src = np.stack([cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA) for grey in src])
+    truth = truth[:, shrink // 2 :: shrink, shrink // 2 :: shrink]
+    names = {i: name for i, name in names.items() if (truth == i).any((1, 2)).all()}  # those that every slice shows
+    truth = np.where(np.isin(truth, list(names)), truth, 0).astype(np.uint8)
+    groups = np.split(np.arange(len(z)), np.flatnonzero(np.diff(z) >= FAR) + 1)
+    chosen = np.random.default_rng(seed).choice(len(groups), TESTED, replace=False)
+    tested = np.isin(np.arange(len(z)), np.concatenate([groups[k] for k in chosen]))
+    return Case(src[~tested], truth[~tested], z[~tested], src[tested], truth[tested], names)
+
+
+def made(seed: int, depth: int, side: int) -> Case:
+    stack = phantom.make((depth, side, side), seed=seed)
+    rng = np.random.default_rng(seed)
+    grey = np.stack([phantom.scans(stack, z, 1, rng=rng)[0] for z in range(depth)])
+    truth = np.array([NUCLEI.get(CLASSES[k], 0) for k in range(len(CLASSES))], np.uint8)[np.asarray(stack.classes)]
+    cut = round(0.7 * depth)
+    return Case(grey[:cut], truth[:cut], np.arange(cut), grey[cut + FAR :: 2], truth[cut + FAR :: 2], {1: "nucleus", 2: "nucleolus"})
+
+
+def worst(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
+    found = segmentation.evidence(probabilities, case.names)
+    kinds = found if case.is_whole else [one for one in found if one.kind == "unsure"]
+    doubts = [replace(doubt, z=int(case.z[doubt.z])) for doubt in ranking.doubts(kinds)]
+    listed = [doubt.z for doubt in ranking.ordered(doubts, count, drawn=[int(case.z[k]) for k in drawn])]
+    return filled([int(np.flatnonzero(case.z == z)[0]) for z in listed], drawn, len(case.z), count, rng)
+
+
+def unsure(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
+    order = np.argsort(-segmentation.evidence(probabilities, case.names)[0].values)
+    return [int(k) for k in order if k not in drawn][:count]
+
+
+def chance(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
+    return filled([], drawn, len(case.z), count, rng)
+
+
+def filled(chosen: list[int], drawn: list[int], depth: int, count: int, rng: Any) -> list[int]:
+    """By chance, where there is nothing more to doubt."""
+    left = [k for k in range(depth) if k not in drawn and k not in chosen]
+    return chosen + rng.permutation(left)[: count - len(chosen)].tolist()
+
+
+WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance}
+
+
+def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
+    """Of each way the F1 of the rounds."""
+    shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
+    first = np.random.default_rng([seed, 0]).choice(shown, args.first, replace=False).tolist()
+    learner = LEARNERS[args.learner](case, seed, args)
+    for way in args.ways.split(","):
+        drawn, told, rng = list(first), [], np.random.default_rng([seed, 1])
+        learner.networks = None
+        for n in range(args.rounds + 1):
+            if n:
+                shares = learner.shares()
+                if args.tell and n == 1:
+                    print(f"doubt goes with error by {candour(case, learner, shares):+.2f}", flush=True)
+                drawn += WAYS[way](case, drawn, args.more, shares, rng)
+            learner.learn(drawn)
+            told.append(learner.score())
+        if args.tell:
+            print(way, "drew", [int(case.z[k]) for k in drawn], flush=True)
+        yield way, told
+
+
+def candour(case: Case, learner: Any, shares: Any) -> float:
+    """The correlation, over the slices, of how unsure the learner is and of how wrong, 1 - F1."""
+    unsure = segmentation.evidence(shares, case.names)[0].values
+    truth = getattr(learner, "truth", case.truth)
+    found = segment.labels(shares, ids=case.names)
+    wrong = [1 - scored(found[k : k + 1], truth[k : k + 1], case.names) for k in range(len(truth))]
+    return float(np.corrcoef(unsure, wrong)[0, 1])
+
+
+def summary(found: dict[str, list[list[float]]]) -> Iterator[str]:
+    areas = {way: np.array([np.mean(told[1:]) for told in runs]) for way, runs in found.items()}
+    rounds = len(next(iter(found.values()))[0])
+    yield "| way | area | less chance, 95 % | better in | " + " | ".join(f"round {n}" for n in range(rounds)) + " |"
+    yield "|" + "---|" * (4 + rounds)
+    for way, area in areas.items():
+        apart = area - areas["chance"]
+        half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else float("nan")
+        lead = "" if way == "chance" else f"{apart.mean():+.4f} ± {half:.4f}"
+        wins = "" if way == "chance" else f"{int((apart > 0).sum())} of {len(apart)}"
+        yield f"| {way} | {area.mean():.4f} | {lead} | {wins} | " + " | ".join(f"{f1:.3f}" for f1 in np.mean(found[way], 0)) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="with slices/ and drawn/")
+    parser.add_argument("--phantom", action="store_true")
+    parser.add_argument("--small", action="store_true", help="three seeds, a few updates; minutes")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--ways", default="worst,unsure,chance")
+    parser.add_argument("--learner", choices=list(LEARNERS), default="network")
+    parser.add_argument("--pixels", type=int, default=6000, help="of a drawn slice that the forest learns from")
+    parser.add_argument("--first", type=int, default=1, help="slices drawn first")
+    parser.add_argument("--more", type=int, default=1, help="slices drawn a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--begin", type=int, default=100, help="updates of the first training")
+    parser.add_argument("--updates", type=int, default=40, help="of each round")
+    parser.add_argument("--shrink", type=int, default=3)
+    parser.add_argument("--base", type=int, default=8)
+    parser.add_argument("--patch", type=int, default=96)
+    parser.add_argument("--side", type=int, default=256, help="px of a phantom")
+    parser.add_argument("--depth", type=int, default=64, help="slices of a phantom")
+    parser.add_argument("--tell", action="store_true", help="which slices are drawn, and whether doubt goes with error")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    if bool(args.folder) == args.phantom:
+        parser.error("name a folder, or --phantom")
+    if args.small:
+        for name, most in (("seeds", 3), ("begin", 60), ("updates", 30), ("rounds", 3)):
+            setattr(args, name, min(getattr(args, name), most))
+    torch.set_num_threads(1)
+    began, found = time.process_time(), {}  # type: ignore[var-annotated]
+    for seed in range(args.seeds):
+        case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
+        for way, told in curves(case, seed, args):
+            found.setdefault(way, []).append(told)
+            print(f"seed {seed} {way:8} {np.mean(told[1:]):.4f}  " + " ".join(f"{f1:.3f}" for f1 in told), flush=True)
+    minutes = (time.process_time() - began) / 60
+    network = f"base {args.base}, {args.begin} updates and {args.updates} a round"
+    how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
+    lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; of "
+             f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, {len(case.tested)} tested, in the last seed; "
+             f"{minutes:.0f} CPU minutes."]
+    print("\n".join(lines))
+    if args.out:
+        args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

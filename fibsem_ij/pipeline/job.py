@@ -1,0 +1,39 @@
+"""A stage under way: what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from fibsem_ij import files
+from fibsem_ij.files import transforms
+from fibsem_ij.recipe import Recipe
+from fibsem_ij.volume import Volume
+from fibsem_ij.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Job:
+    ws: Workspace
+    recipe: Recipe
+    reads: tuple[Path, ...]
+    writes: tuple[Path, ...]
+    key: str  # of all that decides about the result
+    state: Path  # a folder for what a stopped run leaves
+    executor: Executor | None = None
+    progress: Callable[[int, int], None] | None = None
+    say: Callable[[str], None] = lambda _: None
+
+    @property
+    def out(self) -> Path:
+        return self.writes[0]
+
+    def stack(self) -> Volume:
+        """The grey stack that it reads, which comes first."""
+        path = self.reads[0]
+        return files.read(path, voxel_nm=self.recipe.input.voxel_nm if path.stem == "raw" else None)
+
+    def bad(self) -> tuple[int, ...]:
+        return transforms.read(self.ws.transforms).bad if self.ws.transforms in self.reads else ()

@@ -1,0 +1,121 @@
+"""Doubts of all stages on one scale, and the order in which a person should look at them.
+
+A stage gives Evidence: a number a slice, the larger the more doubtful. What is usual is the median of the stack, and how far a slice lies
+from it, d, is counted in robust standard deviations (1.4826 times the median absolute deviation, but no less than what is noise in such a
+number). The score is (1 + d / (|d| + 3)) / 2: .5 is usual, .75 three deviations above, towards 1 beyond, below .5 better than usual. So
+scores of different stages, and of different kinds of evidence, mean the same: how unusual a slice is within its own stack.
+
+The order is greedy, and what is listed makes others worth less: a slice beside it, in the same stage, half at `_BESIDE` slices and all at
+none, since neighbours are nearly copies; and each entry of one kind takes a tenth off the next of that kind. So blank and duplicated
+slices and the many slices of one fault leave room for others, and scores, as listed, fall from first to last.
+
+The segmentation learns from what is corrected, so there a slice has two parts: what exceeds the usual, 2 s - 1, calls for a correction
+wherever it is; the rest, at most .5, is what there is to learn, times n / (n + 10) with n slices to the next drawn or listed one. So a
+slice far from all that is drawn goes before a slightly doubtful one that is near, however sure the network is there (where it knows
+nothing, it does not know that either: see docs/review.md), and a gross fault before both. A drawn slice is not listed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LEARNS = "segmentation"  # the stage that learns from what is drawn
+WORTH = 0.6  # a score, three quarters of a deviation above the usual, from which a slice is worth a look
+_BESIDE, _LEARNED = 3.0, 10.0  # slices
+_HALF = 3.0  # robust deviations that are half way to certainty
+_AGAIN = 0.9  # what is left of a kind's scores after each entry of it
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One kind of doubt about the slices of one stage."""
+
+    stage: str
+    kind: str
+    values: Floats  # (z,); NaN where nothing can be told
+    least: float  # differences below this are nothing unusual
+    says: Callable[[int, float], str]  # z, what is usual -> the reason in words
+    usual: float | None = None  # None: the median
+
+
+@dataclass(frozen=True)
+class Doubt:
+    z: int
+    stage: str
+    kind: str
+    score: float
+    reason: str
+
+
+def doubts(found: Sequence[Evidence]) -> list[Doubt]:
+    """Of each stage and slice the strongest doubt."""
+    best: dict[tuple[str, int], Doubt] = {}
+    for evidence in found:
+        usual, scores = scored(evidence)
+        for z in np.flatnonzero(scores > 0).tolist():
+            at = (evidence.stage, z)
+            if at not in best or scores[z] > best[at].score:
+                best[at] = Doubt(z, evidence.stage, evidence.kind, float(scores[z]), evidence.says(z, usual))
+    return list(best.values())
+
+
+def scored(evidence: Evidence) -> tuple[float, Floats]:
+    """What is usual, and the score of each slice; 0 where nothing can be told."""
+    known = evidence.values[np.isfinite(evidence.values)]
+    if not len(known):
+        return 0.0, np.zeros(len(evidence.values))
+    usual = float(np.median(known)) if evidence.usual is None else evidence.usual
+    spread = max(1.4826 * float(np.median(np.abs(known - usual))) if evidence.usual is None else 0.0, evidence.least)
+    away = (evidence.values - usual) / spread
+    return usual, np.nan_to_num((1 + away / (np.abs(away) + _HALF)) / 2, nan=0.0)
+
+
+def ordered(found: Sequence[Doubt], count: int, *, drawn: Collection[int] = ()) -> list[Doubt]:
+    """At most `count` doubts, the worst first, each with the score that it has after those before it."""
+    return list(_taken(found, count, drawn))
+
+
+def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int]) -> Iterator[Doubt]:
+    z, score = (np.array([getattr(doubt, name) for doubt in found], np.float64) for name in ("z", "score"))
+    stage, kind = (np.array([getattr(doubt, name) for doubt in found]) for name in ("stage", "kind"))
+    learns = stage == LEARNS
+    listed, known = np.full((2, len(found)), np.inf)  # distance to what is listed in the same stage, and to what is learned from
+    if drawn:
+        known = np.where(learns, np.abs(z[:, None] - np.array(sorted(drawn))).min(1), known)
+    for _ in range(min(count, len(found))):
+        now = np.where(known > 0, _worth(score, listed, known, learns), 0)
+        best = int(now.argmax())
+        if now[best] <= 0:
+            return
+        yield _listed(found[best], float(now[best]), float(known[best]))
+        alike, near = stage == stage[best], np.abs(z - z[best])
+        listed, known = (np.where(alike, np.minimum(distance, near), distance) for distance in (listed, known))
+        score = np.where(alike & (kind == kind[best]), score * _AGAIN, score)
+
+
+def _worth(score: Floats, listed: Floats, known: Floats, learns: npt.NDArray[np.bool_]) -> Floats:
+    excess = np.clip(2 * score - 1, 0, 1)
+    new = np.divide(known, known + _LEARNED, out=np.ones(len(known)), where=np.isfinite(known))
+    rest = np.where(learns, np.minimum(0.5, 1 - score) * new, score - excess)
+    return np.asarray((1 - 0.5 ** (listed / _BESIDE)) * (excess + rest))
+
+
+def _listed(doubt: Doubt, score: float, known: float) -> Doubt:
+    if doubt.stage != LEARNS or doubt.score >= WORTH:
+        return replace(doubt, score=score)
+    nothing = f"no slice nearer than {known:.0f} is drawn, or listed here" if np.isfinite(known) else "nothing is drawn yet"
+    return replace(doubt, score=score, reason=nothing)
+
+
+def outside(here: npt.ArrayLike, before: npt.ArrayLike, after: npt.ArrayLike, *, floor: float) -> Floats:
+    """How far sizes lie outside of what they are before and after, 0..1: 1 where something large is gone, or is there in one slice alone.
+    What grows or shrinks steadily lies between, and is 0. `floor`: sizes about which nobody would care."""
+    now, one, other = (np.asarray(sizes, np.float64) for sizes in (here, before, after))
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    return np.asarray(np.maximum(np.maximum(now - high, low - now), 0) / (np.maximum(now, high) + floor))

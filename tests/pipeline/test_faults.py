@@ -1,0 +1,100 @@
+"""Killed, stopped, begun twice: what a run that was ended leaves, and that the next one ends with the same bytes.
+
+A run is killed at its n-th file operation, by SIGKILL, so that every place is met where a half result could stand. Each child is forked
+from one process that has loaded everything; `make faults` tries many more places.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small
+
+from fibsem_ij.pipeline import lock
+from fibsem_ij.workspace import Workspace
+
+if sys.platform == "win32":
+    pytest.skip("there is no fork and no SIGKILL on Windows", allow_module_level=True)
+
+PLACES = int(os.environ.get("FIBSEM_IJ_FAULTS", "3"))
+TRIALS = Path(__file__).with_name("trials.py")
+
+
+@pytest.mark.timeout(3600)
+def test_killed_anywhere_and_run_again_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    small.lay_out(tmp_path)
+    done = subprocess.run([sys.executable, TRIALS, tmp_path, str(PLACES)], capture_output=True, text=True, timeout=3500)
+    assert done.returncode == 0, done.stderr
+    trials = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(trials) == PLACES
+    undisturbed = small.results(tmp_path / "undisturbed")
+    for trial in trials:
+        assert trial["killed"], trial
+        again = small.results(tmp_path / trial["workspace"])
+        assert again.keys() == undisturbed.keys(), trial
+        assert [name for name in again if again[name] != undisturbed[name]] == [], trial
+        print(f"killed at file operation {trial['at']} of {trial['of']}, in {trial['stage'] or 'the beginning'}: the same bytes")
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "fibsem_ij", "run", "recipe.toml", "ws", "--progress", "json", *more], cwd=folder,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def until(child: subprocess.Popen[str], what: str) -> None:
+    """Read what it says until it says that."""
+    assert child.stderr
+    for line in child.stderr:
+        if what in line:
+            return
+    pytest.fail(f"it ended without saying {what!r}")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("number", "code", "when"), [(signal.SIGINT, 130, '"stage": "register fit", "done": 2'),
+                                                      (signal.SIGTERM, 143, '"stage": "denoise fit"')])
+def test_out_in_five_seconds_and_nothing_half(tmp_path: Path, number: int, code: int, when: str) -> None:
+    small.lay_out(tmp_path, small.RECIPE.replace("updates = 4", "minutes = 10"))
+    child = start(tmp_path, "--to", "denoise fit")
+    until(child, when)
+    child.send_signal(number)
+    began = time.monotonic()
+    said = child.communicate(timeout=60)[1]
+    assert time.monotonic() - began < 5
+    assert child.returncode == code, said
+    assert "Traceback" not in said
+    ws = Workspace(tmp_path / "ws")
+    assert not ws.network("denoise").exists()
+    assert not ws.lock.exists()
+    assert "running" in list(json.loads(ws.run.read_text(encoding="utf-8"))["stages"].values())[-1]
+
+
+@pytest.mark.timeout(180)
+def test_one_run_at_a_time_and_a_lock_that_a_crash_left(tmp_path: Path) -> None:
+    ws = tmp_path
+    code = "import sys, time; from pathlib import Path; from fibsem_ij.pipeline import lock\n" \
+           "with lock.held(Path(sys.argv[1]), say=print): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, ws / "run.lock"], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match=f"process {child.pid} on .* since 20"), lock.held(ws / "run.lock", say=print):
+            pass
+        child.kill()
+        child.wait()
+    said: list[str] = []
+    with lock.held(ws / "run.lock", say=said.append):
+        assert len(said) == 1
+        assert f"process {child.pid}" in said[0]
+        with pytest.raises(ValueError, match=f"process {os.getpid()} "), lock.held(ws / "run.lock", say=print):
+            pass
+    assert not (ws / "run.lock").exists()
+    with lock.held(ws / "run.lock", say=said.append):
+        assert len(said) == 1
+
