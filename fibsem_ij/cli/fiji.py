@@ -97,7 +97,7 @@ def fiji_jobs(
     from fibsem_ij.cli import jobs
 
     listed = {each: jobs.JOBS[each].about for each in ([name] if name else jobs.names())}
-    told = {each: {"about": about, "keys": jobs.described(each)} for each, about in listed.items()}
+    told: dict[str, dict[str, Any]] = {each: {"about": about, "keys": jobs.described(each)} for each, about in listed.items()}
     lines = []
     for each, of in told.items():
         lines += [f"{each}: {of['about']}", *(f"    {key['key']:<16} {key['about']} ({key['default']})" for key in of["keys"])]

@@ -44,16 +44,23 @@ class _Worker:
     def __init__(self, out: IO[str]) -> None:
         self.out, self._writing = out, threading.Lock()
         self.waiting: queue.Queue[bytes | None] = queue.Queue()
-        self.at: Any = None  # the id of the request at work
+        self.at: list[Any] = []  # the id of the request at work
         self.cancelled: set[str] = set()  # ids, as JSON
 
     def serve(self, stdin: IO[bytes]) -> None:
         threading.Thread(target=self._read, args=(stdin,), daemon=True).start()
         while (line := self._next()) is not None:
-            try:
-                self._answer(line)
-            except BrokenPipeError:
-                return
+            request = _parsed(line)
+            self.at = [request.get("id") if isinstance(request, dict) else None]
+            told: dict[str, Any] = {}
+            while self.at:
+                try:
+                    told = told or self._answer(request)
+                    self._tell(told, last=True)
+                except KeyboardInterrupt:  # a cancel; it may come as late as it likes
+                    told = told or {"ok": False, "error": "stopped"}
+                except BrokenPipeError:
+                    return
 
     def _next(self) -> bytes | None:
         while True:
@@ -75,51 +82,34 @@ class _Worker:
     def _cancel(self, which: Any) -> None:
         with self._writing:  # so that the request cannot be answered in between
             self.cancelled.add(json.dumps(which))
-            if self.at is not None and which == self.at:
+            if self.at == [which]:
                 _thread.interrupt_main()
 
-    def _answer(self, line: bytes) -> None:
-        request = _parsed(line)
-        number = request.get("id") if isinstance(request, dict) else None
-        try:
-            self.at = number
-            told = self._done(number, _checked(request))
-        except KeyboardInterrupt:
-            told = {"ok": False, "error": "stopped"}
-        except BrokenPipeError:
-            raise
-        except (ValueError, OSError) as error:
-            told = {"ok": False, "error": " ".join(str(error).split())}
-        except Exception as error:  # whatever it is, it is this request's, and the next may be sound
-            traceback.print_exc()
-            told = {"ok": False, "error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
-        self._finish(number, told)
-
-    def _done(self, number: Any, words: list[str]) -> dict[str, Any]:
+    def _answer(self, request: Any) -> dict[str, Any]:
         from fibsem_ij.cli import here
 
-        if json.dumps(number) in self.cancelled:
-            return {"ok": False, "error": "stopped"}
-
-        def say(line: str) -> None:
-            self._tell({"id": number, **(json.loads(line) if line.startswith("{") else {"says": line})})
-
-        answer = here.ask(words, say)
-        if json.dumps(number) in self.cancelled and answer.code:
-            return {"ok": False, "error": "stopped"}
-        return {"ok": False, "error": answer.error} if answer.code else {"ok": True, "result": answer.result}
-
-    def _finish(self, number: Any, told: dict[str, Any]) -> None:
+        name = json.dumps(self.at[0])
         try:
-            self.at = None
-            self._tell({"id": number, **told})
-        except KeyboardInterrupt:  # a cancel that came too late
-            self._tell({"id": number, **told})
+            if name in self.cancelled:
+                raise KeyboardInterrupt
+            answer = here.ask(_checked(request), lambda line: self._tell(json.loads(line) if line.startswith("{") else {"says": line}))
+        except (ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            return {"ok": False, "error": " ".join(str(error).split())}
+        except Exception as error:  # whatever it is, it is this request's, and the next may be sound
+            traceback.print_exc()
+            return {"ok": False, "error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+        if answer.code:
+            return {"ok": False, "error": "stopped" if name in self.cancelled else answer.error}
+        return {"ok": True, "result": answer.result}
 
-    def _tell(self, told: dict[str, Any]) -> None:
-        line = json.dumps(told, default=str)
+    def _tell(self, told: dict[str, Any], *, last: bool = False) -> None:
+        line = json.dumps({"id": self.at[0], **told}, default=str)
         with self._writing:
             print(line, file=self.out, flush=True)
+            if last:
+                self.at = []
 
 
 def _parsed(line: bytes) -> Any:

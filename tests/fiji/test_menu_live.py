@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(240)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 LIVE = """
-import json, os, sys, traceback
+import json, os, sys, traceback, zipfile
 from pathlib import Path
 sys.excepthook = lambda *error: (traceback.print_exception(*error), sys.stderr.flush(), os._exit(1))  # open windows would keep Java alive
 import numpy as np
@@ -77,6 +77,16 @@ merged = session.macro('return runMacro(getArgument(), "merge");', argument, lea
 seen["merged by the macro"] = numbers() == {0, 1, 3}
 count = session.macro('return runMacro(getArgument(), "%s");' % (folder / "labels-rois.zip"), f"{macros}/load_rois.ijm", leave_open=True)
 seen["rois by the macro"] = count.value == "11"
+review = folder / "review"
+review.mkdir()
+files.write(review / "stack.tif", Labels(ids, (20.0, 4.0, 4.0)))
+stack = ij.openImage(str(review / "stack.tif"))
+stack.show()
+stack.getProcessor().set(0, 0, 9)
+stack.changes = True
+run("Review", workspace=str(folder), step="collect")
+seen["a review is saved before it is collected"] = int(files.read_labels(review / "stack.tif")[0][0, 0]) == 9 and not stack.changes \\
+    and len(list(zipfile.ZipFile(review / "rois.zip").namelist())) == 11
 refused = run("Components", src=str(folder / "none.tif"))
 seen["a failure is told, and no file"] = refused is None
 robot = JClass("java.awt.Robot")()
@@ -93,5 +103,5 @@ def test_our_menu_in_front_of_a_person(python: Run, display: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert [what for what, right in seen.items() if not right] == []
-    assert len(seen) == 15
+    assert len(seen) == 16
     assert (tmp_path / "screen.png").stat().st_size > 10_000

@@ -13,11 +13,15 @@ class Fibsem {
     static final String KEY = 'fibsem_ij.python'  // in ImageJ's preferences
     static final String REMEDY = 'choose the Python that has fibsem-ij in Plugins > FIBSEM > FIBSEM Settings'
 
+    // So that a script asks for all by one name.
+    static final sources = Sources, picked = Picked, settings = Settings, results = Results
+
     final ScriptModule module
     final String title
 
     Fibsem(Script script) {
         module = script.binding.getVariable(ScriptModule.name) as ScriptModule
+        module.info.outputs().each { module.resolveOutput(it.name) }  // else Fiji shows each path in a window of its own
         title = new File(module.info.path).name.replace('.groovy', '').replace('_', ' ')
     }
 

@@ -3,6 +3,7 @@
 import ij.IJ
 import ij.ImagePlus
 import ij.WindowManager
+import ij.io.FileSaver
 import ij.measure.ResultsTable
 import ij.plugin.FolderOpener
 import ij.plugin.frame.RoiManager
@@ -33,6 +34,18 @@ class Results {
             open.changes = false
             open.updateAndDraw()
         }
+    }
+
+    /** Saves what was corrected in a review that is open: its images, and the ROI manager as its ROI set. */
+    static void save(File review) {
+        def open = (WindowManager.IDList ?: []).collect { WindowManager.getImage(it) }
+            .findAll { Sources.fileOf(it)?.parentFile?.canonicalPath == review.canonicalPath }
+        open.findAll { it.changes && !it.getStack().virtual }.each { imp ->
+            def file = Sources.fileOf(imp)
+            Fibsem.check(new FileSaver(imp).saveAsTiffStack(file.path), "expected $file to be written, it was not; see ImageJ's log")
+        }
+        def manager = GraphicsEnvironment.headless ? null : RoiManager.instance2
+        if (open && manager?.count) Sources.zipped(manager.roisAsArray as List, new File(review, 'rois.zip'))
     }
 
     private static void shown(ImagePlus imp, File file) {

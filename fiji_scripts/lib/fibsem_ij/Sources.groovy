@@ -6,6 +6,7 @@
 import ij.ImagePlus
 import ij.VirtualStack
 import ij.WindowManager
+import ij.gui.Roi
 import ij.io.FileSaver
 import ij.io.Opener
 import ij.io.RoiEncoder
@@ -14,6 +15,7 @@ import ij.plugin.FileInfoVirtualStack
 import ij.plugin.frame.RoiManager
 import java.awt.GraphicsEnvironment
 import java.nio.file.Files
+import java.nio.file.StandardCopyOption
 import java.util.zip.ZipEntry
 import java.util.zip.ZipOutputStream
 
@@ -47,13 +49,21 @@ class Sources {
         def manager = GraphicsEnvironment.headless ? null : RoiManager.instance2
         def rois = manager?.count ? manager.roisAsArray : WindowManager.currentImage?.overlay?.toArray()
         Fibsem.check(rois, 'expected ROIs, got none; draw some into the ROI manager, or give a ROI set (.zip)')
-        def file = temporary('rois.zip')
-        new ZipOutputStream(file.newOutputStream()).withCloseable { zip ->
+        zipped(rois as List, temporary('rois.zip'))
+    }
+
+    /** A ROI set of these. NB: RoiManager.save writes a .roi into a .zip where there is only one. */
+    static File zipped(List<Roi> rois, File file) {
+        def part = new File(file.parentFile, ".${file.name}.part")
+        def names = new HashSet()
+        new ZipOutputStream(part.newOutputStream()).withCloseable { zip ->
             rois.eachWithIndex { roi, n ->
-                zip.putNextEntry(new ZipEntry(sprintf('%06d-', n) + (roi.name ?: 'roi').replaceAll('[/\\\\]', '_') + '.roi'))
+                def name = (roi.name ?: 'roi').replaceAll('[/\\\\]', '_')
+                zip.putNextEntry(new ZipEntry((names.add(name) ? name : "$n-$name") + '.roi'))
                 zip.write(RoiEncoder.saveAsByteArray(roi))
             }
         }
+        Files.move(part.toPath(), file.toPath(), StandardCopyOption.REPLACE_EXISTING)
         file
     }
 

@@ -43,9 +43,6 @@ class Worker {
         }
     }
 
-    /** Ends the processes that wait. */
-    void end() { idle()?.writer?.close() }
-
     private Map answered(Map worker, List<String> words, task) {
         def id = System.nanoTime()
         send(worker, [id: id, args: words])

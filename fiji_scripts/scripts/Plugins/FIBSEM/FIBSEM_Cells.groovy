@@ -6,9 +6,7 @@
 #@ String (label="Cut", description="How carried outlines cut the mask", choices={"frame", "selective", "everywhere"}, value="frame", persistKey="fibsem.cells.way") way
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('cells') { [src: sources.stack(src)] }
+path = fibsem.job('cells') { [src: fibsem.sources.stack(src)] }

@@ -11,9 +11,7 @@
 #@ String (label="Cut necks", description="Cut pieces at necks narrower by this in radius", required=false, persistKey="fibsem.components.split_px") split_px
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('components') { [src: sources.stack(src)] }
+path = fibsem.job('components') { [src: fibsem.sources.stack(src)] }

@@ -10,9 +10,7 @@
 #@ File (label="What was taken away", description="Stack to write; it should look like noise", style="save", required=false, persist=false) residual
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('denoise') { [noisy: sources.stack(noisy)] }
+path = fibsem.job('denoise') { [noisy: fibsem.sources.stack(noisy)] }

@@ -5,9 +5,7 @@
 #@ File (label="Copies", description="New folder for them, each under its name. Left out, it lies beside the stack, named ...-to_draw", style="save", required=false, persist=false) copies
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('draw') { [src: sources.stack(src)] }
+path = fibsem.job('draw') { [src: fibsem.sources.stack(src)] }

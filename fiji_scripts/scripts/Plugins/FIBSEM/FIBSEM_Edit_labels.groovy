@@ -8,19 +8,15 @@
 #@ String (label="Last slice", description="For reassign, from 0, included; left out, the slice in front", required=false, persist=false) last
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
-
-def picked = loader.loadClass('Picked')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
 path = fibsem.job(edit) {
-    def file = sources.saved(labels)
-    def ids = (edit == 'undo' ? [] : numbers ? numbers.trim().split(/[ ,]+/) as List : picked.labels()).collect { it as String }
-    def z = picked.slice() as String
+    def file = fibsem.sources.saved(labels)
+    def ids = (edit == 'undo' ? [] : numbers ? numbers.trim().split(/[ ,]+/) as List : fibsem.picked.labels()).collect { it as String }
+    def z = fibsem.picked.slice() as String
     def keys = [merge: [keep: ids[0], gone: ids.drop(1).join(' ')], delete: [numbers: ids.join(' ')], undo: [:],
-                split: [number: ids[0], seeds: edit == 'split' ? seeds ?: picked.points().collect { it.join(',') }.join(' ') : null],
+                split: [number: ids[0], seeds: edit == 'split' ? seeds ?: fibsem.picked.points().collect { it.join(',') }.join(' ') : null],
                 reassign: [number: ids[0], to: to, first: first ?: z, last: last ?: z]]
     [edit: null, numbers: null, seeds: null, to: null, first: null, last: null] + keys[edit] + [labels: file]
 }

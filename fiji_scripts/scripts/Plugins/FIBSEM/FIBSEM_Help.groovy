@@ -1,9 +1,7 @@
 // What each entry of this menu does, and the names of its parameters, which are the keys of a macro: fibsem-ij fiji jobs.
 #@output String text
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
 text = fibsem.help()

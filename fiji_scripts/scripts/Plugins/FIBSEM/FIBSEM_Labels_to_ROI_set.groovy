@@ -3,9 +3,7 @@
 #@ File (label="ROI set", description="A .zip to write. Left out, it lies beside the stack, named ...-rois.zip", style="save", required=false, persist=false) rois
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('to-rois') { [labels: sources.stack(labels)] }
+path = fibsem.job('to-rois') { [labels: fibsem.sources.stack(labels)] }

@@ -12,9 +12,7 @@
 #@ String (label="Voxel size", description="z,y,x in nm, where the file does not say it: 4,4,4", required=false, persistKey="fibsem.measure.voxel_nm") voxel_nm
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('measure') { [labels: sources.stack(labels)] }
+path = fibsem.job('measure') { [labels: fibsem.sources.stack(labels)] }

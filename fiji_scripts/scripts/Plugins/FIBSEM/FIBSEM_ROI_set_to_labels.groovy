@@ -4,9 +4,7 @@
 #@ File (label="Labels", description="A .tif, or a folder of label slices, as FIBSEM Train takes them. Left out, it lies beside the stack, named ...-labels.tif", style="save", required=false, persist=false) out
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('from-rois') { [rois: sources.rois(rois), like: sources.stack(like)] }
+path = fibsem.job('from-rois') { [rois: fibsem.sources.rois(rois), like: fibsem.sources.stack(like)] }

@@ -11,9 +11,7 @@
 #@ String (label="Interpolation", description="Of the aligned stack", choices={"nearest", "linear", "cubic"}, value="linear", persistKey="fibsem.register.interpolation") interpolation
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('register') { [src: sources.stack(src)] }
+path = fibsem.job('register') { [src: fibsem.sources.stack(src)] }

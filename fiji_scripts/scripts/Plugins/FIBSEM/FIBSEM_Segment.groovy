@@ -10,10 +10,8 @@
 #@ Boolean (label="Mirrored tiles too", description="A little better in four times the time", value=false, persistKey="fibsem.segment.flips") flips
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
 def z = ij.WindowManager.currentImage?.currentSlice ?: 1
-path = fibsem.job('segment') { [src: sources.stack(src), here: null, slices: here ? z - 1 : slices] }
+path = fibsem.job('segment') { [src: fibsem.sources.stack(src), here: null, slices: here ? z - 1 : slices] }

@@ -3,11 +3,8 @@
 #@output String path
 #@output String report
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-def settings = loader.loadClass('Settings')
-
-path = fibsem.guarded { settings.choose(python) }
-report = path ? fibsem.guarded { settings.doctor(path) } : null
+path = fibsem.guarded { fibsem.settings.choose(python) }
+report = path ? fibsem.guarded { fibsem.settings.doctor(path) } : null

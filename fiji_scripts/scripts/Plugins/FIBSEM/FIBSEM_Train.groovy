@@ -9,9 +9,7 @@
 #@ Boolean (label="A network a class", description="One of its own for each class", value=false, persistKey="fibsem.train.per_class") per_class
 #@output String path
 
-def loader = new GroovyClassLoader(getClass().classLoader)
-loader.addClasspath(new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij')).path)
-def fibsem = loader.loadClass('Fibsem').newInstance(this)
-def sources = loader.loadClass('Sources')
+def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
+def fibsem = new GroovyClassLoader(getClass().classLoader).tap { addClasspath(lib.path) }.loadClass('Fibsem').newInstance(this)
 
-path = fibsem.job('train') { [src: sources.stack(src)] }
+path = fibsem.job('train') { [src: fibsem.sources.stack(src)] }
