@@ -11,8 +11,7 @@ import numpy as np
 from fibsem_ij import files
 from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.files import drawn as layers
-from fibsem_ij.files import transforms
-from fibsem_ij.pipeline import rounds
+from fibsem_ij.files import rounds, transforms
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
 
@@ -89,7 +88,9 @@ def segment_fit(job: Job) -> None:
     for note in (*layer.warnings, *(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))):
         job.say(note)
     score = float(np.mean([f1 for one in trained for f1 in one.record["f1"].values()]))
-    rounds.add(job.ws.rounds, drawn=len(layer.slices), slices=len(stack), score=score)
+    told = rounds.append(job.ws.rounds, drawn=len(layer.slices), slices=len(stack), score=score)
+    job.say(f"round {told['round'][-1]}: {len(layer.slices)} of {len(stack)} slices drawn, F1 on what was held back {score:.3f}"
+            + ("" if rounds.still_rises(told) else "; it no longer rises, more drawing may not pay"))
 
 
 def segment_apply(job: Job) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fibsem_ij import files
-from fibsem_ij.files import sidecar, tables, transforms
+from fibsem_ij.files import rounds, sidecar, tables, transforms
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.volume import Labels, Transforms, Volume
 
@@ -22,7 +22,7 @@ Read = TypeVar("Read")
 GREY = ("raw", "aligned", "denoised", "clean")
 CLASSES = "classes"
 OBJECTS = ("labels", "cells", "nuclei", "nucleoli", "organelles", "mitochondria", "objects", "instances")
-REPORT = "report.html"
+REPORT, ROUNDS = "report.html", "rounds.csv"
 _ENDINGS = (".zarr", ".tif", ".tiff", ".mrc", ".npy", "")  # the first that is there
 _RECIPES = ("recipe.toml", "run.json")
 _ROW = ("update", "seconds", "loss", "score")
@@ -39,6 +39,7 @@ class Workspace:
     transforms: Transforms | None = None
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)  # what network.json says
     tables: dict[str, tables.Table] = field(default_factory=dict)
+    rounds: rounds.Table | None = None  # of drawing and training
     meanings: dict[str, dict[str, str]] = field(default_factory=dict)  # of each table: column -> what it is
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     drawn: dict[str, Path] = field(default_factory=dict)  # layers
@@ -80,7 +81,9 @@ def gather(folder: Path) -> Workspace:
     for path in sorted({*folder.glob("*/network.json"), *folder.glob("*/*/network.json"), *folder.glob("*/*/*/network.json")}):
         if said := _opened(found, path, _network):
             found.networks[path.parent.relative_to(folder).as_posix()] = said
-    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")}):
+    if (path := folder / ROUNDS).exists():
+        found.rounds = _opened(found, path, rounds.read)
+    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {folder / ROUNDS}):
         if table := _opened(found, path, tables.read):
             found.tables[path.name] = table
             found.meanings[path.name] = _meanings(_opened(found, path, sidecar.read) or {})

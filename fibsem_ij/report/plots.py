@@ -63,6 +63,26 @@ def curve(rows: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
+def rounds(table: Mapping[str, Any]) -> Figure:
+    """The score of each round of drawing over the slices drawn, and over their share of the stack."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    drawn, score, slices = table["drawn"], np.asarray(table["score"], np.float64), int(table["slices"][-1])
+    made = Figure((6.4, 3.4), layout="constrained")
+    field = made.subplots()
+    dress(field, INK)
+    field.plot(drawn, score, color=_ORANGE, lw=1.6, marker="o", ms=5)
+    for n, x, y in zip(table["round"].tolist(), drawn.tolist(), score.tolist(), strict=True):
+        field.annotate(str(n), (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8, color=INK)
+    field.set_title("F1 on drawn slices that were held back, round by round", loc="left", fontsize=9, color=INK)
+    field.set_xlabel(f"slices drawn, and their share of the {slices} slices of the stack", color=INK)
+    field.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    field.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}\n{100 * x / slices:.3g} %"))
+    field.margins(0.08, 0.18)
+    return made
+
+
 def measures(name: str, table: Mapping[str, Any], definitions: Mapping[str, str]) -> str:
     """Figures, and a summary of every column."""
     by = next((column for column in ("class", "parent") if column in table and 1 < len(np.unique(table[column])) <= 12), "")

@@ -98,6 +98,8 @@ def training(found: Workspace) -> str:
         parts += [page.heading(name), page.text(facts), *map(page.text, said["notes"])]
         if len(rows) > 2:
             parts.append(page.plot(plots.curve(rows), "Over the minutes; the dashed line is the best, which was kept"))
+    if found.rounds and len(found.rounds["round"]) > 1:
+        parts += [page.heading("Rounds of drawing"), page.plot(plots.rounds(found.rounds), "Numbers are rounds: draw on while it rises")]
     return "".join(parts)
 
 

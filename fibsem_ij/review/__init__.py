@@ -5,11 +5,10 @@
     collect    reads back what a person corrected: labels, drawn slices, one matrix; nothing that was drawn is lost
     nudge      puts one slice elsewhere
     show, keep the same in a running ImageJ, and from there into the files of review/
-    rounds     how the score rises with what is drawn
 
 A workspace is a folder (`fibsem_ij.workspace`). The modules: ranking (doubts on one scale), registration, denoising, segmentation, objects
 (doubts of each stage), listing; layers, opened, opening; reading, painting, placing (what was corrected), versions, editing, collecting;
-live, running, rounds.
+live, running.
 """
 
 from __future__ import annotations

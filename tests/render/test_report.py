@@ -17,7 +17,7 @@ from PIL import Image
 
 from fibsem_ij import files, report
 from fibsem_ij.arrays import class_scores
-from fibsem_ij.files import sidecar, tables, transforms
+from fibsem_ij.files import rounds, sidecar, tables, transforms
 from fibsem_ij.report.folder import gather
 from fibsem_ij.report.page import number
 from fibsem_ij.volume import Labels, Transforms, Volume
@@ -55,6 +55,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = np.roll(classes, 2, 2)
     told = class_scores.score(found, {2: classes[2]}, names=CLASSES)
     (folder / "scores.json").write_text(json.dumps(told))
+    for drawn, score in ((5, 0.61), (9, 0.7)):
+        rounds.append(folder / "rounds.csv", drawn=drawn, slices=2500, score=score)
     (folder / "recipe.toml").write_text('[register]\nmodel = "affine" # <b>not bold</b>\n')
     (folder / "broken.csv").write_text("a,b\n1\n")
     Image.fromarray(grey[0]).save(folder / "pictures" / "mine.png")
@@ -98,7 +100,7 @@ def test_every_part_of_the_workspace_is_shown(page: Path) -> None:
                       "Recipe", "What could not be read"]
     for words in ("cell &amp; co", "8 x 48 x 64 uint8, voxel 20 x 10 x 10 nm", "0.64 × 0.48 × 0.16", "blank", "resunet, segment", "halved",
                   "best score 0.5556 at update 5", "0002, 0003", "mitochondrion", "2 objects", "What sphericity is.", "pictures/mine.png",
-                  "model = &quot;affine&quot;", "broken.csv", "line 2"):
+                  "model = &quot;affine&quot;", "Rounds of drawing", "broken.csv", "line 2"):
         assert words in html, words
 
 

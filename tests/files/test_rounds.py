@@ -1,4 +1,4 @@
-"""The table of rounds: appended, read back, drawn; and whether it is worth to draw on."""
+"""The table of rounds: appended, read back; and whether it is worth to draw on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fibsem_ij.review import rounds
+from fibsem_ij.files import rounds
 
 
 def test_rounds_are_appended_and_read(tmp_path: Path) -> None:
@@ -32,12 +32,3 @@ def test_rounds_are_appended_and_read(tmp_path: Path) -> None:
     ([0.5], True), ([0.5, 0.4], True), ([0.5, 0.6, 0.7], True), ([0.5, 0.7, 0.69, 0.701], False), ([0.5, 0.7, 0.69, 0.72], True)])
 def test_whether_the_score_still_rises(scores: list[float], rises: bool) -> None:
     assert rounds.still_rises({"score": np.array(scores)}) is rises
-
-
-def test_the_picture_tells_drawn_of_all(tmp_path: Path) -> None:
-    table = {"round": np.arange(1, 4), "drawn": np.array([5, 9, 13]), "slices": np.full(3, 2500), "score": np.array([0.6, 0.7, 0.72])}
-    rounds.plot(tmp_path / "rounds.svg", table)
-    text = (tmp_path / "rounds.svg").read_text()
-    assert "2500 slices of the stack" in text
-    rounds.plot(tmp_path / "rounds.png", table)
-    assert (tmp_path / "rounds.png").stat().st_size > 5000

@@ -7,14 +7,11 @@ back.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fibsem_ij.files import tables
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLUMNS = ("round", "drawn", "slices", "score")
 RISES = 0.005  # of the score, from which a round was worth drawing for
@@ -47,31 +44,3 @@ def still_rises(table: Table, *, patience: int = 2) -> bool:
     """Whether one of the last `patience` rounds was better than all before them; until there are more, it is not known and True."""
     scores = np.asarray(table["score"], np.float64)
     return len(scores) <= patience or bool(scores[-patience:].max() > scores[:-patience].max() + RISES)
-
-
-def plot(path: Path, table: Table) -> Path:
-    """The score over the slices drawn, and over their share of the stack, as a picture: .png or .svg."""
-    from fibsem_ij.render.measures import save
-
-    return save(Path(path), figure(table))
-
-
-def figure(table: Table) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    from fibsem_ij.render.measures import INK, dress
-
-    drawn, score, slices = table["drawn"], np.asarray(table["score"], np.float64), int(table["slices"][-1])
-    made = Figure((6.4, 3.4), layout="constrained")
-    field = made.subplots()
-    dress(field, INK)
-    field.plot(drawn, score, color="#d9822b", lw=1.6, marker="o", ms=5)
-    for n, x, y in zip(table["round"].tolist(), drawn.tolist(), score.tolist(), strict=True):
-        field.annotate(str(n), (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8, color=INK)
-    field.set_title("F1 on drawn slices that were held back, round by round", loc="left", fontsize=9, color=INK)
-    field.set_xlabel(f"slices drawn, and their share of the {slices} slices of the stack", color=INK)
-    field.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    field.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}\n{100 * x / slices:.3g} %"))
-    field.margins(0.08, 0.18)
-    return made
