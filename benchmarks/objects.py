@@ -89,10 +89,10 @@ def nuclear(shape: tuple[int, int, int], seeds: list[int]) -> Iterator[Row]:
         nm = 2 * (volume * 3 / 4 / np.pi) ** (1 / 3) * phantom.clean.voxel_nm[1]
         sides = np.concatenate([truth[:, 0], truth[:, -1], truth[:, :, 0], truth[:, :, -1]], axis=None)
         large = nm >= 500
-        whole = large & ~np.isin(numbers, sides)
-        yield (f"nuclei, {regime}, seed {seed}, classical way", "", f"whole {(dice[whole] > 0.5).sum()} of {whole.sum()}, Dice "
-               f"{dice[whole & (dice > 0.5)].mean():.2f}; all {(dice[large] > 0.5).sum()} of {large.sum()}; {found.max()} found",
-               f"{each:.3f} s of a processor a slice")
+        whole, hit = large & ~np.isin(numbers, sides), large & (dice > 0.5)
+        mean = f"Dice of these {dice[hit].mean():.2f}" if hit.any() else "none"
+        told = f"whole {(hit & whole).sum()} of {whole.sum()}; all {hit.sum()} of {large.sum()}, {mean}; {found.max()} found"
+        yield f"nuclei, {regime}, seed {seed}, classical way", "", told, f"{each:.3f} s of a processor a slice"
 
 
 def real(folder: Path) -> Iterator[Row]:

@@ -45,7 +45,7 @@ class Options:
     round: float = 0.8  # share of the outline's area and its fitted ellipse's that both have
     move: float = 0.2  # of the diameter, that a centroid may move from slice to slice
     gap: float = 0.3  # of the diameter, through which slices may miss it
-    lasting: float = 0.8  # of its median diameter, through which a nucleus is seen; half as much where the stack's end cuts it
+    lasting: float = 0.5  # of its median diameter, through which a nucleus is seen; half as much where the stack's end cuts it
 
     def __post_init__(self) -> None:
         odd = (self.blur_px, self.block_px, self.gradient_px)

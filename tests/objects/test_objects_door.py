@@ -10,6 +10,7 @@ from test_cells import DRAWN, SEEN, TRUTH
 from typer.testing import CliRunner
 
 from fibsem_ij import files, objects
+from fibsem_ij.cli.labels import app as labels_app
 from fibsem_ij.cli.objects import app
 from fibsem_ij.files import tables
 from fibsem_ij.volume import Labels, Volume
@@ -51,11 +52,17 @@ def test_cells_and_scores_on_the_command_line(tmp_path):
     assert said["drawn"] == 2
     found = files.read_labels(out)
     assert found.voxel_nm == (10.0, 5.0, 5.0)
-    np.testing.assert_array_equal(np.asarray(found), objects.apply(SEEN[0], DRAWN, boundary=SEEN[1]))
+    before = objects.apply(SEEN[0], DRAWN, boundary=SEEN[1])
+    np.testing.assert_array_equal(np.asarray(found), before)
     events = tables.read(tmp_path / "cells.zarr.events.csv")
     assert list(events) == ["z", "track", "event", "iou", "into", "y", "x"]
     assert sum(said["events"].values()) == len(events["z"])
     assert told("score", out, tmp_path / "truth.npy")["adapted_rand"] < 0.05
+    row = events["event"].tolist().index("joined") + 1
+    run.invoke(labels_app, ["edit", "undo-event", str(out), str(row)], catch_exceptions=False)
+    apart = np.asarray(files.read_labels(out))
+    assert (apart != before).any((1, 2)).nonzero()[0].tolist() == [2, 3, 4, 5]  # the island, until it meets its cell
+    assert (apart[3:6, 8:13, 37:42] == 3).all()
     files.write(tmp_path / "other", Labels(TRUTH[:2].astype(np.uint16), None, ("0000", "0099")))
     with pytest.raises(ValueError, match="0099"):
         told("cells", tmp_path / "interior.npy", out, "--drawn", tmp_path / "other")
