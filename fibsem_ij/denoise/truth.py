@@ -103,7 +103,7 @@ def onto(noisy: ArrayLike, clean: ArrayLike, align: Align, *, slices: Sequence[i
     return np.stack([np.asarray(clean[z], np.float32) if z in bad else moved(z) for z in range(clean.shape[0])])
 
 
-def _common(noisy: npt.ArrayLike, clean: npt.ArrayLike) -> float:
+def _common(noisy: Any, clean: Any) -> float:
     """Correlation, which knows nothing of contrast; 0 where one is blank."""
     a, b = (np.asarray(plane, np.float64) - np.mean(plane, dtype=np.float64) for plane in (noisy, clean))
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))

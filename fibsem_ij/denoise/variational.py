@@ -39,27 +39,27 @@ class Variational:
         self.judged = pairs.judged(src, held, neighbours=options.neighbours, scale=scale)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """What is seen; what is to be explained: the middle slice, or the brightness of a flat patch; and what that counts."""
+        """What is seen, and what is to be explained: the middle slice, or the brightness of a flat patch."""
         (drawn,) = self.patches.batch(rng, size)
         seen, level, flat = pairs.flattened(drawn, rng, share=self.flat, noise=self.noise, scale=self.scale)
-        return seen, torch.where(flat, level, _middle(seen)), 1 + (pairs.FLAT - 1) * flat.flatten().float()
+        return seen, torch.where(flat, level, _middle(seen))
 
     def loss(self, module: nn.Module, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        seen, told, weight = batch
-        return self.bound(module, seen, told, weight, generator)
+        seen, told = batch
+        return self.bound(module, seen, told, generator)
 
-    def bound(self, module: Any, seen: Tensor, told: Tensor, weight: Tensor, generator: torch.Generator) -> Tensor:
+    def bound(self, module: Any, seen: Tensor, told: Tensor, generator: torch.Generator) -> Tensor:
         """Nats a pixel."""
         decoded, price = module.coded(seen, noise=generator)
         surprise = (decoded - told) ** 2 / pairs.variance(pairs.brightness(_middle(seen)), self.noise, self.scale)
-        nats: Tensor = (surprise.mean((1, 2, 3)) * weight).mean() / 2 + price.sum() / told.numel()
+        nats: Tensor = surprise.mean() / 2 + price.sum() / told.numel()
         return nats
 
     def score(self, module: nn.Module) -> float:
         device = next(module.parameters()).device
         generator = torch.Generator(device).manual_seed(0)
-        images, one = [image[None].to(device) for image in self.judged], torch.ones(1, device=device)
-        return -float(np.mean([self.bound(module, image, _middle(image), one, generator).item() for image in images]))
+        images = [image[None].to(device) for image in self.judged]
+        return -float(np.mean([self.bound(module, image, _middle(image), generator).item() for image in images]))
 
 
 def _middle(seen: Tensor) -> Tensor:
