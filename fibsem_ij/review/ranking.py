@@ -10,9 +10,11 @@ none, since neighbours are nearly copies; and each entry of one kind takes a ten
 slices and the many slices of one fault leave room for others, and scores, as listed, fall from first to last.
 
 The segmentation learns from what is corrected, so there a slice has two parts: what exceeds the usual, 2 s - 1, calls for a correction
-wherever it is; the rest, at most .5, is what there is to learn, times n / (n + 10) with n slices to the next drawn or listed one. So a
-slice far from all that is drawn goes before a slightly doubtful one that is near, however sure the network is there (where it knows
-nothing, it does not know that either: see docs/review.md), and a gross fault before both. A drawn slice is not listed again.
+wherever it is; the rest, at most .5, is what there is to learn, times the share of the slices around it that would learn something new.
+What is learned from a slice reaches others by .5 ** (n / 10), n slices away, so a slice counts that lies amid many which are far from all
+that is drawn or listed, and one at an end of the stack half (a greedy facility location). So such a slice goes before a slightly doubtful
+one beside a drawn one, however sure the network is there (where it knows nothing, it does not know that either: see docs/review.md), and a
+gross fault before both. A drawn slice is not listed again.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 Floats = npt.NDArray[np.float64]
 
 LEARNS = "segmentation"  # the stage that learns from what is drawn
 WORTH = 0.6  # a score, three quarters of a deviation above the usual, from which a slice is worth a look
 _BESIDE, _LEARNED = 3.0, 10.0  # slices
+_REACH = 0.5 ** (np.abs(np.arange(-50, 51)) / _LEARNED)  # of what is learned from a slice
 _HALF = 3.0  # robust deviations that are half way to certainty
 _AGAIN = 0.9  # what is left of a kind's scores after each entry of it
 
@@ -82,34 +86,59 @@ def ordered(found: Sequence[Doubt], count: int, *, drawn: Collection[int] = ()) 
 
 
 def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int]) -> Iterator[Doubt]:
-    z, score = (np.array([getattr(doubt, name) for doubt in found], np.float64) for name in ("z", "score"))
+    z = np.array([doubt.z for doubt in found], np.int64)
+    score = np.array([doubt.score for doubt in found])
     stage, kind = (np.array([getattr(doubt, name) for doubt in found]) for name in ("stage", "kind"))
     learns = stage == LEARNS
-    listed, known = np.full((2, len(found)), np.inf)  # distance to what is listed in the same stage, and to what is learned from
-    if drawn:
-        known = np.where(learns, np.abs(z[:, None] - np.array(sorted(drawn))).min(1), known)
+    known = _Known(int(max([*z, *drawn], default=0)) + 1)
+    for one in drawn:
+        known.add(one)
+    listed = np.full(len(found), np.inf)  # distance to what is listed in the same stage
     for _ in range(min(count, len(found))):
-        now = np.where(known > 0, _worth(score, listed, known, learns), 0)
+        now = np.where(learns & np.isin(z, known.slices), 0, _worth(score, listed, np.where(learns, known.gain()[z], 1), learns))
         best = int(now.argmax())
         if now[best] <= 0:
             return
-        yield _listed(found[best], float(now[best]), float(known[best]))
-        alike, near = stage == stage[best], np.abs(z - z[best])
-        listed, known = (np.where(alike, np.minimum(distance, near), distance) for distance in (listed, known))
+        yield _listed(found[best], float(now[best]), known)
+        alike = stage == stage[best]
+        listed = np.where(alike, np.minimum(listed, np.abs(z - z[best])), listed)
         score = np.where(alike & (kind == kind[best]), score * _AGAIN, score)
+        if learns[best]:
+            known.add(int(z[best]))
 
 
-def _worth(score: Floats, listed: Floats, known: Floats, learns: npt.NDArray[np.bool_]) -> Floats:
+def _worth(score: Floats, listed: Floats, gain: Floats, learns: npt.NDArray[np.bool_]) -> Floats:
     excess = np.clip(2 * score - 1, 0, 1)
-    new = np.divide(known, known + _LEARNED, out=np.ones(len(known)), where=np.isfinite(known))
-    rest = np.where(learns, np.minimum(0.5, 1 - score) * new, score - excess)
+    rest = np.where(learns, np.minimum(0.5, 1 - score) * gain, score - excess)
     return np.asarray((1 - 0.5 ** (listed / _BESIDE)) * (excess + rest))
 
 
-def _listed(doubt: Doubt, score: float, known: float) -> Doubt:
+class _Known:
+    """How much of each slice of a stack is learned already, 0..1."""
+
+    def __init__(self, depth: int) -> None:
+        self.slices: list[int] = []
+        half = len(_REACH) // 2
+        self.share = np.pad(np.zeros(depth), half, constant_values=1)  # beyond the ends there is nothing to learn
+
+    def add(self, z: int) -> None:
+        self.slices.append(z)
+        here = self.share[z:z + len(_REACH)]
+        np.maximum(here, _REACH, out=here)
+
+    def gain(self) -> Floats:
+        """How much more would be known of the slices around each slice, as a share of the most there could be."""
+        around = sliding_window_view(self.share, len(_REACH))  # (z, 101)
+        return np.asarray(np.maximum(_REACH - around, 0).sum(1) / _REACH.sum())
+
+    def nearest(self, z: int) -> int:
+        return min(abs(z - other) for other in self.slices)
+
+
+def _listed(doubt: Doubt, score: float, known: _Known) -> Doubt:
     if doubt.stage != LEARNS or doubt.score >= WORTH:
         return replace(doubt, score=score)
-    nothing = f"no slice nearer than {known:.0f} is drawn, or listed here" if np.isfinite(known) else "nothing is drawn yet"
+    nothing = f"no slice nearer than {known.nearest(doubt.z)} is drawn, or listed here" if known.slices else "nothing is drawn yet"
     return replace(doubt, score=score, reason=nothing)
 
 

@@ -89,3 +89,14 @@ def test_outside_is_what_lies_between_neither_neighbour() -> None:
     assert outside([300], [0], [0], floor=50)[0] == pytest.approx(300 / 350)
     assert outside([100, 150], [90, 200], [110, 100], floor=50).tolist() == [0, 0]
     assert outside([5], [0], [0], floor=50)[0] < 0.1  # a speck
+
+
+def test_slices_to_learn_from_lie_amid_what_is_not_drawn_and_not_at_its_ends() -> None:
+    found = [Doubt(z, "segmentation", "unsure", 0.5, "the network is unsure") for z in range(165)]
+    listed = ordered(found, 3, drawn=[75])
+    assert 15 <= min(d.z for d in listed[:2]) <= 60
+    assert 100 <= max(d.z for d in listed[:2]) <= 140
+    assert all(doubt.reason.startswith("no slice nearer than ") for doubt in listed)
+    first = ordered(found, 1)[0]
+    assert first.reason == "nothing is drawn yet"
+    assert 40 <= first.z <= 125
