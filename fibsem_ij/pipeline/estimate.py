@@ -1,8 +1,8 @@
 """What a plan will take: sizes by the recipe, time by a measured sample of the stack itself, memory by what each stage holds.
 
-The sample is the middle of a few slices. On it a pair is fitted, a slice resampled, pieces numbered and measured, as
-the recipe asks for; each rate is that of one core, and stages that map slices are given those of the machine. Trainings take the
-minutes that they are given, or as many updates as are timed. It says hours from minutes, not more.
+The sample is the middle of a few slices. On it pairs are fitted, slices resampled and packed, pieces numbered and measured, as the recipe
+asks for; each rate is that of one core, and stages that map slices are given those of the machine. A U-Net is reckoned by its work and
+the rate of a matrix product; a training takes its minutes. What is not known is "?". It tells hours from minutes, not more.
 """
 
 from __future__ import annotations

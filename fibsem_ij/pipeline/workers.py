@@ -25,7 +25,7 @@ def pool(kind: str, count: int = 0) -> Iterator[Executor]:
         try:
             distributed = importlib.import_module("distributed")
         except ModuleNotFoundError as error:
-            raise ValueError(f"expected dask.distributed for {kind}, it is not installed; pip install distributed") from error
+            raise ValueError(f"expected dask.distributed for {kind}, it is not installed; pip install 'fibsem-ij[cluster]'") from error
         with distributed.Client(kind.replace("dask://", "tcp://")) as client:
             yield client.get_executor()
     else:

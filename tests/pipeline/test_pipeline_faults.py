@@ -98,3 +98,16 @@ def test_one_run_at_a_time_and_a_lock_that_a_crash_left(tmp_path: Path) -> None:
     with lock.held(ws / "run.lock", say=said.append):
         assert len(said) == 1
 
+
+
+@pytest.mark.timeout(300)
+def test_dask_workers_make_the_same_bytes_and_one_that_dies_costs_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="fibsem-ij[cluster] is not installed")
+    small.lay_out(tmp_path)
+    trial = Path(__file__).with_name("dask_trial.py")
+    done = subprocess.run([sys.executable, trial, tmp_path], capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == ["register apply"], "a worker was killed"
+    alone = small.results(tmp_path / "alone")
+    assert "aligned.zarr/.zattrs" in alone
+    assert small.results(tmp_path / "many") == alone
