@@ -65,10 +65,10 @@ def fiji_job(
 
     fibsem-ij fiji job register src=raw.tif out=aligned.tif model=rigid
     """
-    from fibsem_ij.cli import jobs
+    from fibsem_ij.cli import jobs, option_text
 
     try:
-        given = jobs.read_text(text)
+        given = option_text.read(text)
         for entry in keys or []:
             key, equals, value = entry.partition("=")
             if not equals or key in given:

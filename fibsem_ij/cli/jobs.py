@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fibsem_ij.cli import here
+from fibsem_ij.cli import here, option_text
 from fibsem_ij.cli.here import Say
 
 
@@ -73,6 +73,7 @@ JOBS: Mapping[str, Job] = {
     "delete": Job("Objects become background.", (Call("labels edit delete", "labels numbers"),), {"labels": "labels"}),
     "reassign": Job("An object gets another number in some slices.", (Call("labels edit reassign", "labels number to first last"),),
                     {"labels": "labels"}),
+    "renumber": Job("Objects are numbered 1, 2, ... without gaps.", (Call("labels edit renumber", "labels"),), {"labels": "labels"}),
     "undo": Job("Undo the last edit that stands.", (Call("labels edit undo", "labels"),), {"labels": "labels"}),
     "review-queue": Job("Which slices are worth a look.", (Call("review queue", "workspace count"),)),
     "review-open": Job("A small stack of just those slices.", (Call("review open", "workspace slices context layer anew"),)),
@@ -105,7 +106,7 @@ def run(name: str, given: Mapping[str, str], say: Say) -> Done:
             raise ValueError(answer.error)
         told.append(answer.result)
     opens = [(kind, Path(keys[key])) for key, kind in job.opens.items() if keys.get(key)]
-    return Done(tuple(lines), tuple(told), (*opens, *_of_review(told)), as_text(keys))
+    return Done(tuple(lines), tuple(told), (*opens, *_of_review(told)), option_text.write(keys))
 
 
 def names() -> list[str]:
@@ -135,49 +136,6 @@ def described(name: str) -> list[dict[str, str]]:
             default = "has to be given"
         rows.append({"key": key, "about": str(param.help), "default": default or "nothing"})
     return rows
-
-
-def read_text(text: str) -> dict[str, str]:
-    """The keys in a text as ImageJ writes options: `src=raw.tif out=[a name with spaces.tif] keep_trend`.
-
-    A value in brackets may hold pairs of brackets. What cannot be read in one way only is refused, not guessed.
-    """
-    found: dict[str, str] = {}
-    at = 0
-    while match := re.compile(r"\s*([A-Za-z_]\w*)(=)?").match(text, at):
-        key, value, at = match[1], "true", match.end()
-        if match[2]:
-            value, at = _value(text, at)
-        if key in found:
-            raise ValueError(f"expected each key once, got {key} twice; a name with ] in it cannot be given in this way")
-        if at < len(text) and not text[at].isspace():
-            raise ValueError(f"expected a space after {key}, got {text[at : at + 20]!r}; write a value with spaces as {key}=[...]")
-        found[key] = value
-    if text[at:].strip():
-        raise ValueError(f"expected key=value or key=[a value with spaces], got {text[at : at + 40].strip()!r}")
-    return found
-
-
-def as_text(keys: Mapping[str, str]) -> str:
-    """What `read_text` reads; empty where a value has something in it that such a text cannot hold."""
-    try:
-        text = " ".join(f"{key}={value}" if value and not re.search(r"[\s\[\]]", value) else f"{key}=[{value}]"
-                        for key, value in keys.items())
-        return text if read_text(text) == dict(keys) else ""
-    except ValueError:
-        return ""
-
-
-def _value(text: str, at: int) -> tuple[str, int]:
-    if text[at : at + 1] != "[":
-        end = next((i for i in range(at, len(text)) if text[i].isspace()), len(text))
-        return text[at:end], end
-    depth = 0
-    for end in range(at, len(text)):
-        depth += {"[": 1, "]": -1}.get(text[end], 0)
-        if not depth:
-            return text[at + 1 : end], end + 1
-    raise ValueError(f"expected a ] that closes {text[at : at + 40]!r}; a name with a single bracket cannot be given in this way")
 
 
 def _of_review(told: Sequence[Any]) -> Iterator[tuple[str, Path]]:
@@ -243,7 +201,9 @@ def _option(param: Any, key: str, values: Sequence[str]) -> Iterator[str]:
         yield from (f"{param.opts[0]}={value}" for value in values)
     elif values[0].lower() in ("true", "1", "yes"):
         yield param.opts[0]
-    elif values[0].lower() not in ("false", "0", "no"):
+    elif values[0].lower() in ("false", "0", "no"):
+        yield from param.secondary_opts[:1]
+    else:
         raise ValueError(f"expected {key} as true or false, got {values[0]!r}")
 
 

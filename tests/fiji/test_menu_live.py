@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(240)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 LIVE = """
-import json, os, sys, traceback, zipfile
+import json, os, sys, traceback
 from pathlib import Path
 sys.excepthook = lambda *error: (traceback.print_exception(*error), sys.stderr.flush(), os._exit(1))  # open windows would keep Java alive
 import numpy as np
@@ -22,7 +22,7 @@ from jpype import JClass, JInt
 from fibsem_ij import fiji, files
 from fibsem_ij.arrays.colours import as_lut
 from fibsem_ij.fiji import menu
-from fibsem_ij.volume import Labels
+from fibsem_ij.volume import Labels, Volume
 
 folder = Path(os.environ["FOLDER"])
 ids = np.zeros((4, 120, 160), np.uint16)
@@ -77,16 +77,20 @@ merged = session.macro('return runMacro(getArgument(), "merge");', argument, lea
 seen["merged by the macro"] = numbers() == {0, 1, 3}
 count = session.macro('return runMacro(getArgument(), "%s");' % (folder / "labels-rois.zip"), f"{macros}/load_rois.ijm", leave_open=True)
 seen["rois by the macro"] = count.value == "11"
-review = folder / "review"
-review.mkdir()
-files.write(review / "stack.tif", Labels(ids, (20.0, 4.0, 4.0)))
-stack = ij.openImage(str(review / "stack.tif"))
-stack.show()
-stack.getProcessor().set(0, 0, 9)
-stack.changes = True
-run("Review", workspace=str(folder), step="collect")
-seen["a review is saved before it is collected"] = int(files.read_labels(review / "stack.tif")[0][0, 0]) == 9 and not stack.changes \\
-    and len(list(zipfile.ZipFile(review / "rois.zip").namelist())) == 11
+manager.getInstance2().reset()
+workspace = folder / "workspace"
+workspace.mkdir()
+grey = Volume(np.random.default_rng(0).integers(0, 255, ids.shape).astype(np.uint8), (20.0, 4.0, 4.0))
+files.write(workspace / "raw.zarr", grey)
+files.write(workspace / "labels.zarr", Labels(ids, (20.0, 4.0, 4.0)))
+(workspace / "review.csv").write_text("z,name,stage,score,reason,good\\n2,0002,objects,0.9,it splits,\\n")
+run("Review", workspace=str(workspace), step="open")
+seen["a review opens"] = str(windows.getCurrentImage().getTitle()) == "stack.tif" and manager.getInstance2().getCount() == 9
+painted = next(each for each in map(windows.getImage, windows.getIDList()) if each.getStackSize() == 3 and each.getTitle() == "labels.tif")
+painted.getStack().getProcessor(2).setf(3, 4, 7.0)
+painted.changes = True
+run("Review", workspace=str(workspace), step="collect")
+seen["what was painted is collected"] = [int(files.read_labels(workspace / "labels.zarr")[z][4, 3]) for z in range(4)] == [0, 0, 7, 0]
 refused = run("Components", src=str(folder / "none.tif"))
 seen["a failure is told, and no file"] = refused is None
 robot = JClass("java.awt.Robot")()
@@ -103,5 +107,5 @@ def test_our_menu_in_front_of_a_person(python: Run, display: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert [what for what, right in seen.items() if not right] == []
-    assert len(seen) == 16
+    assert len(seen) == 17
     assert (tmp_path / "screen.png").stat().st_size > 10_000

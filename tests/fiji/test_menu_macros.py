@@ -14,7 +14,7 @@ import pytest
 
 from fibsem_ij import fiji, files, phantom
 from fibsem_ij.arrays.colours import glasbey
-from fibsem_ij.cli import here, jobs
+from fibsem_ij.cli import here, option_text
 from fibsem_ij.fiji import FijiError, menu
 from fibsem_ij.volume import Labels
 
@@ -52,12 +52,12 @@ def test_macros_give_the_bytes_of_the_command_line(run: Any, folder: Path) -> No
         ("to-rois", "labels=[{}/cells.tif]", "rois=[{}/macro.zip]", ""),
     ):
         text = f"{src} {out} {more}".replace("{}", str(folder))
-        made = Path(jobs.read_text(text)[out.partition("=")[0]])
+        made = Path(option_text.read(text)[out.partition("=")[0]])
         done = run("fibsem", f"{name} {text}")
         assert done.value == str(made), done.log
         assert [image.shape for image in done.opened] == ([(5, 48, 56)] if made.suffix == ".tif" else [])
         again = made.with_stem("line")
-        line = [f"{key}={again if value == str(made) else value}" for key, value in jobs.read_text(text).items()]
+        line = [f"{key}={again if value == str(made) else value}" for key, value in option_text.read(text).items()]
         assert not here.ask(["fiji", "job", name, *line], lambda line: None).code
         assert made.read_bytes() == again.read_bytes(), name
 

@@ -186,12 +186,13 @@ def test_edits_as_on_the_command_line(run: Any, folder: Path) -> None:
         ({"edit": "split", "numbers": "2", "seeds": "2,35,35 2,35,55"}, ["split", line, 2, "2,35,35", "2,35,55"]),
         ({"edit": "reassign", "numbers": "1", "to": "9", "first": "0", "last": "1"}, ["reassign", line, 1, 9, "--first", 0, "--last", 1]),
         ({"edit": "delete", "numbers": "9"}, ["delete", line, 9]),
+        ({"edit": "renumber"}, ["renumber", line]),
         ({"edit": "undo"}, ["undo", line]),
     ):
         assert run("Edit_labels", labels=labels, **keys) == str(labels)
         ask("labels", "edit", *words)
         same(labels, line)
-    assert len((folder / "cells.tif.edits.jsonl").read_text(encoding="utf-8").splitlines()) == 5
+    assert len((folder / "cells.tif.edits.jsonl").read_text(encoding="utf-8").splitlines()) == 6
 
 
 def test_the_image_in_front(run: Any, session: fiji.Session, folder: Path, made: phantom.Specimen, tmp_path: Path) -> None:

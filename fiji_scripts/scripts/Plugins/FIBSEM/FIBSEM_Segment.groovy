@@ -7,7 +7,7 @@
 #@ File (label="Probabilities", description="Keep them too: a .zarr with a channel for each class", style="save", required=false, persist=false) probabilities
 #@ String (label="By", description="argmax: the likeliest; threshold: the likeliest over it; priority: the first over it", choices={"argmax", "threshold", "priority"}, value="argmax", persistKey="fibsem.segment.how") how
 #@ Double (label="Threshold", description="Probability a class needs", min=0.001, max=1, value=0.5, persistKey="fibsem.segment.threshold") threshold
-#@ Boolean (label="Mirrored tiles too", description="A little better in four times the time", value=false, persistKey="fibsem.segment.flips") flips
+#@ String (label="Mirrored tiles too", description="true: a little better in four times the time; left out, as the network's preset", required=false, persistKey="fibsem.segment.flips") flips
 #@output String path
 
 def lib = new File(binding.getVariable('org.scijava.script.ScriptModule').info.URL.toURI().resolve('../../../lib/fibsem_ij'))
