@@ -42,12 +42,12 @@ function opened(told) {
 function show(kind, path) {
     if (kind == "rois") {
         if (getInfo("java.awt.headless") != "true") roiManager("open", path);  // ImageJ has no ROI manager without a screen
-    } else if (kind == "slices") {
+    } else if (File.isDirectory(path) && !endsWith(path, ".zarr")) {
         File.openSequence(path, " virtual");
-    } else if (kind == "table") {
+    } else if (endsWith(path, ".csv")) {
         Table.open(path);
     } else if (!endsWith(path, ".tif") && !endsWith(path, ".tiff")) {
-        print(path + ": open it with BigDataViewer, MoBIE or napari; docs/fiji.md tells how");
+        print(path + " is written, but nothing that ImageJ itself opens; docs/fiji.md tells what does");
     } else if (File.length(path) < parseInt(call("ij.IJ.maxMemory")) / 3) {
         open(path);
     } else if (indexOf(path, "]") < 0) {

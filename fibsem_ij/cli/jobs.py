@@ -33,7 +33,7 @@ class Call:
 class Job:
     about: str
     calls: tuple[Call, ...]
-    opens: Mapping[str, str] = field(default_factory=dict)  # key -> what it is to ImageJ: image, labels, rois, table, slices
+    opens: Mapping[str, str] = field(default_factory=dict)  # key -> what it is to ImageJ: image, labels, rois, table
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # key -> the key it is named after, and its ending
 
 
@@ -47,7 +47,7 @@ JOBS: Mapping[str, Job] = {
         Call("denoise apply", "noisy net out residual flips")),
         {"out": "image"}, {"out": ("noisy", "clean.tif"), "net": ("noisy", "denoiser")}),
     "draw": Job("Copy out the slices to draw.", (Call("segment choose", "src count how copies"),),
-                {"copies": "slices"}, {"copies": ("src", "to_draw")}),
+                {"copies": "image"}, {"copies": ("src", "to_draw")}),
     "train": Job("Train a network on drawn slices.", (
         Call("segment fit", "src drawn net preset minutes updates network neighbours per_class seed"),),
         named={"net": ("src", "network")}),

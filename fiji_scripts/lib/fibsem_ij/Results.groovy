@@ -12,10 +12,10 @@ import java.awt.GraphicsEnvironment
 class Results {
     static void show(String kind, File file) {
         if (kind == 'rois') rois(file)
-        else if (kind == 'table') table(file)
-        else if (kind == 'slices') shown(FolderOpener.open(file.path, 'virtual'), file)
+        else if (file.name ==~ /(?i).*\.csv/) table(file)
+        else if (file.directory && !file.name.endsWith('.zarr')) shown(FolderOpener.open(file.path, 'virtual'), file)
         else if (file.name ==~ /(?i).*\.tiff?/) stack(file)
-        else IJ.log("$file: open it with BigDataViewer, MoBIE or napari; docs/fiji.md tells how")
+        else IJ.log("$file is written, but nothing that ImageJ itself opens; docs/fiji.md tells what does")
     }
 
     /** What is larger than a third of the memory stays in its file. An image of the same file that is open already shows the new pixels. */
