@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from fibsem_ij import files, phantom
-from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.files import tables, transforms
 from fibsem_ij.volume import Labels, Transforms, Volume
 
@@ -150,19 +149,21 @@ def test_macro_and_script(tmp_path: Path) -> None:
     assert json.loads(fibsem("fiji", "script", "add.groovy", "number=41", "--json", folder=tmp_path).stdout) == {"sum": 42}
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(600)
 def test_the_demo_shows_something(tmp_path: Path) -> None:
-    told = json.loads(fibsem("demo", "new", "--json", folder=tmp_path, limit=300).stdout)
+    told = json.loads(fibsem("demo", "new", "--minutes", 0.5, "--json", folder=tmp_path, limit=560).stdout)
     assert all(told["compared"].values())
     assert told["measured"] > 10
-    assert told["register"]["pair_px"] < 0.2
+    assert told["scores"]["register_pair_px"] < 0.2
+    assert told["scores"]["psnr_clean"] > told["scores"]["psnr_aligned"] + 1
+    assert told["scores"]["cells_recall"] > 0.7, "of a training of seconds, on a machine that may be busy"
     for name in ("overview.png", "imagej.png"):
-        picture = np.asarray(Image.open(tmp_path / "new" / "pictures" / name).convert("RGB"))
+        picture = np.asarray(Image.open(tmp_path / "new" / "workspace" / "pictures" / name).convert("RGB"))
         assert picture.std() > 25, f"{name} is blank"
         assert (np.ptp(picture, axis=-1) > 60).mean() > 0.01, f"{name} has no colour"
     assert len(files.read(tmp_path / "new" / "raw.tif")) == told["slices"]
-    noise = {name: Noise.of(files.read(tmp_path / "new" / name), slices=[10, 30, 50]) for name in ("raw.tif", "denoised.zarr")}
-    assert noise["denoised.zarr"].variance(np.float64(150)) < noise["raw.tif"].variance(np.float64(150)) / 4, told["updates"]
+    page = (tmp_path / "new" / "workspace" / "report.html").read_text(encoding="utf-8")
+    assert "cells_dice" in page or "cells dice" in page, "the report shows the scores"
     fibsem("demo", "new", folder=tmp_path, code=2)
 
 

@@ -40,12 +40,13 @@ app.command()(worker.worker)
 def demo(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder to write into.")],
     seed: Annotated[int, typer.Option(help="Another seed is another specimen.")] = 1,
+    minutes: Annotated[float, typer.Option(help="Of both trainings; twenty give what the methods can.", min=0.01)] = 1.8,
     json_: Json = False,
 ) -> None:
-    """Make a small phantom, give its labels and ROI set to a real ImageJ, and draw pictures of it all."""
+    """Make a small phantom, run a recipe over it, give labels and ROI set to a real ImageJ, score it all against the truth, and report."""
     from fibsem_ij import demo as story
 
-    told = story.tell(folder, seed=seed, say=say)
+    told = story.tell(folder, seed=seed, minutes=minutes, say=say)
     show(told, json_, f"Look at {told['report']}")
 
 
