@@ -39,7 +39,8 @@ def computes_in_bf16(device: torch.device) -> bool:
     """Whether bfloat16 saves time there: on a GPU that has it, and on a CPU with tiles for it (AMX), where it halves a training."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+    able = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # NB: newer than the oldest torch we run on
+    return device.type == "cpu" and bool(able().get("amx_bf16"))
 
 
 @cache

@@ -29,7 +29,7 @@ def test_what_is_not_there_is_refused(name: str) -> None:
 
 @pytest.mark.skipif(not CPU.exists(), reason="this system does not list what its CPU can do")
 def test_a_cpu_computes_in_bf16_where_it_has_tiles_for_it() -> None:
-    tiles = "amx_tile" in CPU.read_text(encoding="utf-8").split()
+    tiles = "amx_bf16" in CPU.read_text(encoding="utf-8").split()
     assert device.computes_in_bf16(torch.device("cpu")) == tiles
     assert not device.computes_in_bf16(torch.device("meta"))
 
