@@ -8,13 +8,13 @@ tests on three neighbourhoods of slices, chosen by chance; all others, at least 
 nuclei and nucleoli of a made stack: slices of its upper part can be drawn, tested are slices from ten below it on.
 
 A seed chooses the slices that are drawn first, the same for every way; then each round draws some more, and trains on from the network of
-the round before. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices counted as learned from;
-`unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under its curve, the mean F1
-over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 %
+the round before. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices counted as learned
+from; `unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under its curve, the mean
+F1 over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 %
 interval (Student's t).
 
-What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that more
-rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
+What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that
+more rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
 """
 
 from __future__ import annotations
