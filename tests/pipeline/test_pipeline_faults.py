@@ -23,7 +23,7 @@ from fibsem_ij.workspace import Workspace
 if sys.platform == "win32":
     pytest.skip("there is no fork and no SIGKILL on Windows", allow_module_level=True)
 
-PLACES = int(os.environ.get("FIBSEM_IJ_FAULTS", "3"))
+PLACES = int(os.environ.get("FIBSEM_IJ_FAULTS", "2"))
 TRIALS = Path(__file__).with_name("kill_trials.py")
 
 
