@@ -37,6 +37,7 @@ src = "raw.tif"
 
 [register]
 interpolation = "nearest"       # keeps noise white, for the denoiser
+canvas = "crop"                 # what all slices share: no black edges in which a network finds cells
 
 [denoise]
 method = "blindspot"
