@@ -119,7 +119,10 @@ def _told(place: Any, done: Any, *, no_run: bool, json_: bool) -> None:
     for line in done.warnings:
         say(f"fibsem-ij: {line}")
     runs = done.asks_for_a_run and place.recipe.exists() and not no_run
-    ran = [str(step) for step in running.rerun(place, say=say)] if runs else []
+    ran = []
+    if runs:
+        with workers_of(0) as pool:
+            ran = [str(step) for step in running.rerun(place, executor=pool, say=say)]
     if runs and (place.review / "review.json").exists():
         collecting.show_again(place)
     left = running.commands(place, done) if done.asks_for_a_run and not runs else []

@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
+from fibsem_ij import pipeline, recipe
 from fibsem_ij.files.folder import CLASSES
 from fibsem_ij.review.collecting import Collected
 from fibsem_ij.workspace import Workspace
 
 
-def rerun(workspace: Workspace, *, say: Callable[[str], None]) -> tuple[Any, ...]:
+def rerun(workspace: Workspace, *, executor: Executor | None = None, say: Callable[[str], None]) -> tuple[pipeline.Step, ...]:
     """The steps of the pipeline; what nothing depends on does not run."""
-    recipe = import_module("fibsem_ij.recipe").read(workspace.recipe)
-    steps: tuple[Any, ...] = import_module("fibsem_ij.pipeline").run(recipe, workspace, say=say)
-    return steps
+    return pipeline.run(recipe.read(workspace.recipe), workspace, executor=executor, say=say)
 
 
 def commands(workspace: Workspace, done: Collected) -> list[str]:

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import small_recipe as small
 
-from fibsem_ij import files, pipeline, recipe
+from fibsem_ij import files, pipeline, recipe, review
 from fibsem_ij.files import rois as roi_sets
 from fibsem_ij.files import tables, transforms
 from fibsem_ij.pipeline import workers
-from fibsem_ij.volume import Labels, Transforms
+from fibsem_ij.review import running
+from fibsem_ij.volume import Labels, Transforms, Volume
 from fibsem_ij.workspace import Workspace
 
 ALL = ("input", "register fit", "register apply", "denoise fit", "denoise apply", "segment fit", "segment apply", "segment label",
@@ -165,6 +166,24 @@ def test_labels_corrected_by_hand_are_kept_and_carry_through(mine: Path) -> None
     assert again["objects"].does == "kept", "what a person did is not lost"
     assert "move it away" in again["objects"].why
     assert np.array_equal(files.read_labels(ws.labels), edited)
+
+
+def test_what_was_corrected_in_the_review_carries_through(mine: Path) -> None:
+    ws = Workspace(mine / "ws")
+    review.queue(ws)
+    z = review.open_(ws, slices=1, context=0).positions[0].z
+    painted = files.read_labels(ws.review / "labels.tif")
+    pixels = np.asarray(painted).copy()
+    gone = pixels.max()
+    pixels[pixels == gone] = 0
+    files.write(ws.review / "labels.tif", Volume(pixels, painted.voxel_nm))
+    before = np.asarray(files.read_labels(ws.labels)).copy()
+    assert review.collect(ws, who="anna").voxels == {"labels": (before[z] == gone).sum()}
+    steps = {step.name: step for step in running.rerun(ws, say=lambda _: None)}
+    assert steps["objects"].does == "kept"
+    assert ran(steps) == ("measure", "output labels.tif", "output rois.zip")
+    before[z][before[z] == gone] = 0
+    assert np.array_equal(files.read_labels(ws.labels_tif), before)
 
 
 def test_another_drawn_slice_begins_another_round(mine: Path) -> None:
