@@ -115,7 +115,7 @@ def test_what_a_user_can_mend_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.tif").write_bytes(b"")
     (tmp_path / "text.zip").write_text("no zip", encoding="utf-8")
     (tmp_path / "bad.ijm").write_text("run('No Such Command');", encoding="utf-8")
-    files.write(tmp_path / "grey.tif", Volume(np.full((2, 5, 5), 0.5, np.float32)))
+    files.write(tmp_path / "grey.tif", Volume(np.linspace(0, 0.9, 50, dtype=np.float32).reshape(2, 5, 5)))
     for argv, says in [
         (("labels", "to-rois", "missing.tif", "r.zip"), "missing.tif"),
         (("labels", "to-rois", "cut.tif", "r.zip"), "cut.tif"),

@@ -44,7 +44,7 @@ class Estimate:
 
     def plain(self) -> dict[str, Any]:
         return {"shape": list(self.shape), "disk_bytes": round(self.disk), "memory_bytes": round(self.memory),
-                "seconds": None if self.seconds is None else round(self.seconds, 1)}
+                "seconds": None if self.seconds is None else round(self.seconds, 3)}
 
 
 def estimate(recipe: Recipe, workspace: Workspace, steps: Sequence[Step]) -> list[Estimate]:

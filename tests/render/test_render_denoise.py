@@ -3,13 +3,13 @@ import numpy as np
 from fibsem_ij.render.denoise import denoising_sheet
 
 rng = np.random.default_rng(0)
-TRUTH = np.kron(rng.integers(60, 200, (5, 8, 8)), np.ones((1, 8, 8))).astype(np.uint8)
+TRUTH = np.kron(rng.integers(60, 200, (5, 8, 8)), np.ones((1, 24, 24))).astype(np.uint8)
 NOISY = np.clip(TRUTH + rng.normal(0, 25, TRUTH.shape), 0, 255).astype(np.uint8)
 
 
 def panels(sheet, columns, rows):
-    """The pixels of each panel: 64 wide and high, below captions, as render.sheet lays them out."""
-    side, gap, caption, head = 64, 8, 26, 42
+    """The pixels of each panel: 192 wide and high, so wider than its caption, as render.sheet lays them out."""
+    side, gap, caption, head = 192, 8, 26, 42
     corners = [[(head + r * (side + caption + gap) + caption, gap + c * (side + gap)) for c in range(columns)] for r in range(rows)]
     return [[sheet[y : y + side, x : x + side] for y, x in row] for row in corners]
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from fibsem_ij import segment
-from fibsem_ij.cli.segment import _starts
 from fibsem_ij.files import networks
 from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.segment.starting import from_networks
+from fibsem_ij.verbs.segment import starts
 
 RNG = np.random.default_rng(2)
 TRUTH = np.zeros((4, 48, 48), np.uint8)
@@ -30,7 +30,7 @@ def network(**given: int) -> Network:
 def test_the_weights_are_those_of_the_start(tmp_path: Path) -> None:
     start = network()
     networks.write(tmp_path / "net", start)
-    prepare = _starts(TINY, None, tmp_path / "net")  # as --start has it
+    prepare = starts(TINY, None, tmp_path / "net")  # as --start has it
     trained = segment.fit(GREY, {0: TRUTH[0], 2: TRUTH[2]}, names={1: "box"}, options=TINY, prepare=prepare)[0]
     for name, weights in start.module.named_parameters():
         torch.testing.assert_close(dict(trained.module.named_parameters())[name], weights, atol=1e-6, rtol=0)
