@@ -56,13 +56,8 @@ def _points(labels: ArrayLike, objects: Objects) -> list[Points]:
 
 def _outlines(rows: Rows, k: int, z: int) -> Points:
     """The corners of the convex outline of every object in a slice: row, z, y, x."""
-    found = runs(rows[k])
-    found = found[found[:, 0] >= 0]  # in order of y, x
-    found = found[np.argsort(found[:, 0], kind="stable")]
-    row = found[:, 0].repeat(2)
-    y, x = np.divmod((found[:, 1:] - (0, 1)).ravel(), rows.shape[2] + 1)
-    corners: Points = np.stack([row, np.full(len(row), z), y, x], 1)[_corners(row, y, x)]
-    return corners
+    ends: Points = _ends(runs(rows[k]), rows.shape[2] + 1, z)
+    return ends[_corners(ends[:, 0], ends[:, 2], ends[:, 3])]
 
 
 def _hull_voxels(points: Points) -> float:
@@ -73,6 +68,18 @@ def _hull_voxels(points: Points) -> float:
     low, high = points.min(0), points.max(0)
     step = max(1, _LINES // int(high[1] - low[1] + 1))
     return float(sum(_inside(found, z, min(z + step, high[0] + 1), low[1], high[1] + 1) for z in range(low[0], high[0] + 1, step)))
+
+
+@compiled
+def _ends(found: Counts, line: int, z: int) -> Points:
+    """The first and the last voxel of each run of an object, in order of row, y, x: row, z, y, x. Runs come in order of y, x."""
+    own = np.flatnonzero(found[:, 0] >= 0)
+    order = own[np.argsort(found[own, 0], kind="mergesort")]  # stable
+    ends = np.empty((2 * len(order), 4), np.int64)
+    for i in range(len(order)):
+        row, start, stop = found[order[i]]
+        ends[2 * i], ends[2 * i + 1] = (row, z, start // line, start % line), (row, z, (stop - 1) // line, (stop - 1) % line)
+    return ends
 
 
 @compiled
