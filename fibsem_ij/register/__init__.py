@@ -18,7 +18,7 @@ slow in the specimen.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
     (to the histogram of the neighbouring slices). `done`: slices that `out` has already.
     """
     from fibsem_ij.arrays.slices import map_slices
-    from fibsem_ij.register.warp import MATCHED, resample
+    from fibsem_ij.register.warp import MATCHED, Placed, resample
 
     if len(src.shape) != 3 or src.shape[0] != len(fitted):
         raise ValueError(f"expected a stack of {len(fitted)} slices, one a matrix, got shape {tuple(src.shape)}; "
@@ -70,8 +70,11 @@ def apply(src: ArrayLike, fitted: Transforms, out: WritableArray | None = None, 
         raise ValueError(f"expected out of shape {shape} and dtype {src.dtype}, got {tuple(out.shape)} and {out.dtype}; "
                          "make it from fitted.canvas")
     interpolation = interpolation or ("nearest" if labels else "linear")
-    task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast)
-    map_slices(task, src, out, executor=executor, neighbours=MATCHED if contrast == "match" else 0, done=done, progress=progress)
+    threads = isinstance(executor, ThreadPoolExecutor | None)
+    here = out if isinstance(out, np.ndarray) and out.flags.c_contiguous and threads else None
+    task = partial(resample, fitted=fitted, interpolation=interpolation, fill=fill, contrast=contrast, into=here)
+    map_slices(task, src, out if here is None else Placed(here), executor=executor, done=done, progress=progress,
+               neighbours=MATCHED if contrast == "match" else 0)
     return out
 
 

@@ -26,8 +26,9 @@ _CARRIERS = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.int32}  # by item siz
 
 
 def warp(image: npt.NDArray[Any], matrix: Matrix, *, canvas: tuple[int, int], interpolation: str = "linear",
-         fill: float = 0) -> npt.NDArray[Any]:
-    """One slice (y, x) onto the canvas (height, width), of the same dtype; `fill` where there is no picture."""
+         fill: float = 0, into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """One slice (y, x) onto the canvas (height, width), of the same dtype; `fill` where there is no picture. An interpolated slice may
+    be written `into` an array: to copy it there costs a fifth of the time."""
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"expected an interpolation of {', '.join(INTERPOLATIONS)}, got {interpolation!r}; choose one of them")
     flags = INTERPOLATIONS[interpolation] | cv2.WARP_INVERSE_MAP
@@ -35,8 +36,8 @@ def warp(image: npt.NDArray[Any], matrix: Matrix, *, canvas: tuple[int, int], in
         if image.dtype not in _SMOOTH:
             raise ValueError(f"expected {', '.join(map(str, _SMOOTH))} to interpolate, got {image.dtype}; "
                              "use interpolation='nearest' for labels, or convert with .astype")
-        smooth: npt.NDArray[Any] = cv2.warpAffine(image, matrix[:2], canvas[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT,
-                                                  borderValue=float(fill))
+        smooth: npt.NDArray[Any] = cv2.warpAffine(image, matrix[:2], canvas[::-1], dst=into, flags=flags,
+                                                  borderMode=cv2.BORDER_CONSTANT, borderValue=float(fill))
         return smooth
     # Exact for every dtype: nearest only moves values, so they travel as integers of the same width.
     carried = np.ascontiguousarray(image).view(_CARRIERS[image.dtype.itemsize]).reshape(*image.shape, -1)
@@ -45,8 +46,9 @@ def warp(image: npt.NDArray[Any], matrix: Matrix, *, canvas: tuple[int, int], in
     return np.ascontiguousarray(moved).reshape(canvas[0], -1).view(image.dtype)
 
 
-def resample(slab: npt.NDArray[Any], z: int, *, fitted: Transforms, interpolation: str, fill: float, contrast: str) -> npt.NDArray[Any]:
-    """Slice z of a stack, alone (y, x) or between its neighbours (2 n + 1, y, x), on the canvas of `fitted`."""
+def resample(slab: npt.NDArray[Any], z: int, *, fitted: Transforms, interpolation: str, fill: float, contrast: str,
+             into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """Slice z of a stack, alone (y, x) or between its neighbours (2 n + 1, y, x), on the canvas of `fitted`; `into`: see `Placed`."""
     image = slab if slab.ndim == 2 else slab[len(slab) // 2]
     if contrast == "equalise":
         image = equalise(image)
@@ -54,7 +56,19 @@ def resample(slab: npt.NDArray[Any], z: int, *, fitted: Transforms, interpolatio
         image = match(image, slab)
     elif contrast != "none":
         raise ValueError(f"expected contrast as none, equalise or match, got {contrast!r}; choose one of them")
-    return warp(image, fitted.matrices[z], canvas=fitted.canvas, interpolation=interpolation, fill=fill)
+    return warp(image, fitted.matrices[z], canvas=fitted.canvas, interpolation=interpolation, fill=fill,
+                into=None if into is None else into[z])
+
+
+class Placed:
+    """A stack in memory as a sink of slices that its threads may have written there already."""
+
+    def __init__(self, out: npt.NDArray[Any]) -> None:
+        self.out = out
+
+    def __setitem__(self, z: int, result: npt.NDArray[Any]) -> None:
+        if result.ctypes.data != self.out[z].ctypes.data:
+            self.out[z] = result
 
 
 def move_points(points: npt.NDArray[Any], matrix: Matrix) -> Matrix:
