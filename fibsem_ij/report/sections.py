@@ -6,7 +6,8 @@ shrunk; of a stack no more than some slices, a row and a column of each, and a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,22 @@ def drawings(found: Workspace) -> str:
         with found.minding(f"drawn/{name}"):
             if found.stack is None:
                 raise ValueError("expected the stack that it was drawn on, got none; put it beside it")
-            layer = drawn.read(path, found.stack, classes=(path / "names.json").exists())
-            where = [found.stack.names[z] for z in sorted(layer.slices)]
+            stack, layer = _layer([*reversed(found.grey.values())] or [found.stack], path)
+            where = [stack.names[z] for z in sorted(layer.slices)]
             listed = f"{', '.join(where[:20])}{', ...' if len(where) > 20 else ''}"
-            figures = _drawn(found, name, layer, found.stack)
+            figures = _drawn(found, name, layer, stack)
             parts += [page.text(f"{name}: {len(where)} slices drawn ({listed})"), page.grid(figures, max(2, min(len(figures), 3))),
                       page.chips(layer.names)]
     return "".join(parts)
+
+
+def _layer(stacks: Sequence[Volume], path: Path) -> tuple[Volume, drawn.Drawn]:
+    """What was drawn, and on which stack: the first that it fits."""
+    *others, last = stacks
+    for stack in others:
+        with suppress(ValueError):
+            return stack, drawn.read(path, stack, classes=(path / "names.json").exists())
+    return last, drawn.read(path, last, classes=(path / "names.json").exists())
 
 
 def _drawn(found: Workspace, name: str, layer: drawn.Drawn, stack: Volume) -> list[str]:

@@ -152,6 +152,18 @@ def test_a_workspace_with_one_thing_in_it_is_a_page_and_one_with_nothing_is_not(
         report.write(tmp_path / "nowhere")
 
 
+def test_drawings_are_read_on_the_stack_that_they_fit(tmp_path: Path) -> None:
+    files.write(tmp_path / "raw.tif", Volume(np.full((4, 50, 60), 90, np.uint8), VOXEL))
+    files.write(tmp_path / "aligned.zarr", Volume(np.full((4, 40, 48), 90, np.uint8), VOXEL))
+    cells = np.zeros((1, 40, 48), np.uint16)
+    cells[0, 5:20, 5:20] = 3
+    (tmp_path / "drawn").mkdir()
+    files.write(tmp_path / "drawn" / "cells", Labels(cells, VOXEL, ("0002",)))
+    html = text_of(report.write(tmp_path))
+    assert "cells: 1 slices drawn (0002)" in html
+    assert "could not be read" not in html
+
+
 def test_files_that_are_something_else_are_problems_not_ends(tmp_path: Path) -> None:
     tables.write(tmp_path / "measures.csv", {"label": [1, 2], "volume_nm3": [3.0, 4.0]})
     (tmp_path / "net").mkdir()
