@@ -166,7 +166,8 @@ def main() -> None:
         for name, most in (("seeds", 3), ("begin", 60), ("updates", 30), ("rounds", 3)):
             setattr(args, name, min(getattr(args, name), most))
     torch.set_num_threads(1)
-    began, found = time.process_time(), {}  # type: ignore[var-annotated]
+    began = time.process_time()
+    found: dict[str, list[list[float]]] = {}
     for seed in range(args.seeds):
         case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
         for way, told in curves(case, seed, args):

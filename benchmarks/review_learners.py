@@ -35,7 +35,8 @@ class Network:
     """The small network of `segment fit`, trained on from round to round."""
 
     def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
-        self.case, self.args, self.networks = case, args, None  # type: ignore[var-annotated]
+        self.case, self.args = case, args
+        self.networks: Any = None
         self.options = segment.Options(config={"base": args.base, "fold": 2}, patch=args.patch, minutes=None, held=0.0, warmup=10,
                                        average=0.95, seed=seed + 1, device="cpu")
 

@@ -97,11 +97,8 @@ class Packed(Stack):
             out[i] = self._slice(z)[window]
         return out
 
-    def __getstate__(self) -> Raw:
-        return self.raw
-
-    def __setstate__(self, raw: Raw) -> None:
-        self.__init__(raw)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.raw,)
 
     def _slice(self, z: int) -> Pixels:
         where = f"{self.raw.path}, slice {z}"
