@@ -16,13 +16,14 @@ from fibsem_ij import files
 from fibsem_ij.files import rounds, sidecar, tables, transforms
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.volume import Labels, Transforms, Volume
+from fibsem_ij.workspace import Workspace as Places
 
 Read = TypeVar("Read")
 
 GREY = ("raw", "aligned", "denoised", "clean")
 CLASSES = "classes"
 OBJECTS = ("labels", "cells", "nuclei", "nucleoli", "organelles", "mitochondria", "objects", "instances")
-REPORT, ROUNDS = "report.html", "rounds.csv"
+REPORT = "report.html"
 _ENDINGS = (".zarr", ".tif", ".tiff", ".mrc", ".npy", "")  # the first that is there
 _RECIPES = ("recipe.toml", "run.json")
 _ROW = ("update", "seconds", "loss", "score")
@@ -81,9 +82,9 @@ def gather(folder: Path) -> Workspace:
     for path in sorted({*folder.glob("*/network.json"), *folder.glob("*/*/network.json"), *folder.glob("*/*/*/network.json")}):
         if said := _opened(found, path, _network):
             found.networks[path.parent.relative_to(folder).as_posix()] = said
-    if (path := folder / ROUNDS).exists():
+    if (path := Places(folder).rounds).exists():
         found.rounds = _opened(found, path, rounds.read)
-    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {folder / ROUNDS}):
+    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {Places(folder).rounds}):
         if table := _opened(found, path, tables.read):
             found.tables[path.name] = table
             found.meanings[path.name] = _meanings(_opened(found, path, sidecar.read) or {})

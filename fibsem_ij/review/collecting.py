@@ -73,7 +73,7 @@ def collect(workspace: Workspace, *, who: str = "") -> Collected:
 def nudge(workspace: Workspace, name: str, *, dx: float, dy: float, angle: float, who: str = "") -> Collected:
     """Put one slice elsewhere, see `placing`."""
     stack = listing.stack_of(workspace)
-    alike = [z for z, known in enumerate(stack.names) if name in (known, known.lstrip("0") or "0")]
+    alike = [z for z, known in enumerate(stack.names) if record.is_called(known, name)]
     if not alike:
         raise ValueError(f"expected the name of a slice, {stack.names[0]} to {stack.names[-1]}, got {name!r}")
     found = reading.Corrections(nudges={alike[0]: (dx, dy, angle)})

@@ -50,6 +50,11 @@ class Opened:
         return [name for name in names if (folder / name).exists() and of_file(folder / name) != self.written.get(name)]
 
 
+def is_called(slice_: str, name: str) -> bool:
+    """Whether a person means that slice: by its name, with or without leading zeros."""
+    return name in (slice_, slice_.lstrip("0") or "0")
+
+
 def read(folder: Path) -> Opened:
     path = folder / RECORD
     if not path.exists():

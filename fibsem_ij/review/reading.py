@@ -187,9 +187,9 @@ def _read_nudges(path: Path, opened: Opened, found: Corrections) -> None:
 
 
 def _slice_named(opened: Opened, name: str, path: Path) -> int:
-    """Of the small stack: by its name, with or without leading zeros."""
+    """Of the small stack."""
     for place in opened.positions:
-        if name in (place.name, place.name.lstrip("0") or "0"):
+        if record.is_called(place.name, name):
             return place.z
     raise ValueError(f"{path}: expected the name of a slice of the review, such as {opened.positions[0].name}, got {name!r}; correct it")
 
