@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.denoise import variational
+from fibsem_ij.denoise import calm, variational
 from fibsem_ij.denoise.stacks import Finite, Good, Once, left_out
 from fibsem_ij.learn.network import Network
 from fibsem_ij.learn.predict import Options, predict
@@ -23,11 +23,13 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
     _check(src, network, out, uncertainty, residual, draws)
     unseen = left_out(bad, src.shape[0]) if network.neighbours else frozenset[int]()
     drawn = network.task == "denoise.vae" and (draws > 0 or uncertainty is not None)
+    alone = calm.kept(network)
     forward = variational.forward_of(network.module, draws) if drawn else None
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         noisy = seen.take(z)
-        clean = within(network.scale.back(values[0]), noisy)
+        found = values[0] if alone is None else network.scale.forward(calm.calmed(calm.grey(values[0], network.scale), alone))
+        clean = within(network.scale.back(found), noisy)
         out[z] = clean
         if residual is not None:
             residual[z] = noisy.astype(np.float32) - clean.astype(np.float32)

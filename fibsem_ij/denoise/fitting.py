@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from fibsem_ij.arrays.slices import spread
+from fibsem_ij.denoise import calm
 from fibsem_ij.denoise.blindspot import BlindSpot
 from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.denoise.options import Options
@@ -37,26 +38,29 @@ def fit_stack(src: ArrayLike, clean: ArrayLike | None, scans: Sequence[ArrayLike
     bad = left_out(bad, src.shape[0])
     noisy = Good(Finite(src, "the noisy stack"), bad)
     scale = Scale.of(noisy, "mean-std")
-    task, facts = _task(noisy, clean, scans, bad, align, scale, options)
+    measured = spread(noisy.shape[0], _MEASURED)
+    noise = Noise.of(noisy, slices=measured)
+    task, facts = _task(noisy, clean, scans, bad, align, noise, scale, options)
     name, more = ("vae", {}) if options.method == "vae" else ("unet", _PLAIN)
     config, module = build(name, seed=options.seed, inputs=2 * options.neighbours + 1, depth=options.depth, base=options.base, **more)
     if name == "unet":  # it starts with the smoothed slice, and need not learn that first
         for parameter in module.get_submodule("last").parameters():
             nn.init.zeros_(parameter)
     history = loop.train(module, task, options=_training(options), state=state, log=log, progress=progress)
-    record = {"options": asdict(options), "bad": sorted(bad), **facts, "history": history.plain()}
-    return Network(name, config, module, scale, f"denoise.{options.method}", voxel_nm=getattr(src, "voxel_nm", None), record=record)
+    record = {"options": asdict(options), "bad": sorted(bad), "noise": asdict(noise), **facts, "history": history.plain()}
+    network = Network(name, config, module, scale, f"denoise.{options.method}", voxel_nm=getattr(src, "voxel_nm", None), record=record)
+    record[calm.KEY] = calm.of(network, noise, noisy, slices=measured, device=options.device)
+    return network
 
 
 def _task(noisy: ArrayLike, clean: ArrayLike | None, scans: Sequence[ArrayLike] | None, bad: Collection[int], align: Align | None,
-          scale: Scale, options: Options) -> tuple[Any, dict[str, Any]]:
+          noise: Noise, scale: Scale, options: Options) -> tuple[Any, dict[str, Any]]:
     """What is trained on, and what is to be remembered of it."""
     if options.method == "supervised":
         takes, facts = _takes(noisy, clean, scans, bad, align, options.trim)
         return Supervised(takes, scale=scale, options=options, bad=() if scans else bad), facts
-    noise = Noise.of(noisy, slices=spread(noisy.shape[0], _MEASURED))
     kind = Variational if options.method == "vae" else BlindSpot
-    return kind(noisy, noise, scale=scale, options=options, bad=bad), {"noise": asdict(noise)}
+    return kind(noisy, noise, scale=scale, options=options, bad=bad), {}
 
 
 def _takes(noisy: ArrayLike, clean: ArrayLike | None, scans: Sequence[ArrayLike] | None, bad: Collection[int],
