@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.files.globs import WILD, is_glob
 from fibsem_ij.volume import Labels, Volume
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _format(path: Path, *, writing: bool = False) -> Any:
         return import_module("fibsem_ij.files.zarr")
     if writing and path.name.lower().endswith((".ome.tif", ".ome.tiff")):
         raise ValueError(f"expected a format to write, got {path.name}: OME-TIFF is only read; name it .tif (ImageJ) or .zarr (OME-Zarr)")
-    glob = _is_glob(path, "*?" if writing else "*?[")  # a bracket in a name to write is a bracket
+    glob = is_glob(path, "*?" if writing else WILD)  # a bracket in a name to write is a bracket
     if not path.is_dir() and path.suffix.lower() in _FORMATS and not glob:
         return import_module(f"fibsem_ij.files.{_FORMATS[path.suffix.lower()]}")
     if path.is_dir() or not path.suffix or glob:
@@ -98,15 +99,7 @@ def _format(path: Path, *, writing: bool = False) -> Any:
     raise ValueError(f"{path}: expected a stack ({known}, a folder or a glob of slices), got {path.suffix!r}; convert it in Fiji")
 
 
-def _is_glob(path: Path, wild: str = "*?[") -> bool:
-    """NB: a bracket in the name of a folder that is there is a bracket."""
-    if path.exists() or not any(c in str(path) for c in wild):
-        return False
-    there = next((folder for folder in path.parents if folder.exists()), Path())
-    return any(c in str(path.relative_to(there)) for c in wild)
-
-
 def _existing(path: Path) -> Path:
-    if not path.exists() and not _is_glob(path):
+    if not path.exists() and not is_glob(path):
         raise FileNotFoundError(f"expected {path}, it does not exist; check the name")
     return path

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fibsem_ij.files import tiff
+from fibsem_ij.files.globs import matching
 from fibsem_ij.files.json_files import read_json, write_json
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window
 from fibsem_ij.files.stored import Found, checked_record, holding
@@ -83,12 +84,6 @@ def _files(path: Path) -> list[Path]:
     if len({p.suffix.lower().replace("tiff", "tif") for p in files}) > 1:
         raise ValueError(f"{path}: expected slices of one format, got .tif and .png; give a glob, such as '*.tif'")
     return files
-
-
-def matching(path: Path) -> list[Path]:
-    """The files of a glob."""
-    at = next(i for i, part in enumerate(path.parts) if any(c in part for c in "*?["))
-    return [p for p in Path(*path.parts[:at]).glob("/".join(path.parts[at:])) if p.is_file() and not p.name.startswith(".")]
 
 
 def _slice(file: Path) -> Found:

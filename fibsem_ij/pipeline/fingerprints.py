@@ -20,7 +20,7 @@ import numpy as np
 import fibsem_ij
 from fibsem_ij import files
 from fibsem_ij.files import journal, probabilities
-from fibsem_ij.files.folder import matching
+from fibsem_ij.files.globs import is_glob, matching
 from fibsem_ij.files.json_files import read_json
 
 _LETTERS = 16
@@ -99,7 +99,7 @@ def _of_networks(path: Path, networks: Sequence[Path]) -> str:
 def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Of a store those of the full size, and its metadata; of a glob those that match."""
     if not path.is_dir():
-        for file in [path] if path.exists() else matching(path) if any(c in str(path) for c in "*?[") else []:
+        for file in [path] if path.exists() else matching(path) if is_glob(path) else []:
             yield file.name, file.stat()
         return
     if _is_store(path):

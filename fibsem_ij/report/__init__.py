@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fibsem_ij.files.whole import write_text
 from fibsem_ij.report import page, plots, sections
-from fibsem_ij.report.folder import REPORT, Workspace, describe, gather
+from fibsem_ij.report.folder import REPORT, Found, describe, gather
 
 Progress = Callable[[int, int], None]
 
@@ -25,7 +25,7 @@ def write(workspace: Path, out: Path | None = None, *, progress: Progress | None
     return out
 
 
-def html(found: Workspace, *, progress: Progress | None = None) -> str:
+def html(found: Found, *, progress: Progress | None = None) -> str:
     parts = []
     for n, (title, section) in enumerate(_SECTIONS):
         with found.minding(title):
@@ -44,7 +44,7 @@ def html(found: Workspace, *, progress: Progress | None = None) -> str:
     return page.page(name, subtitle, _tiles(found), shown, foot)
 
 
-def _tiles(found: Workspace) -> list[tuple[str, str]]:
+def _tiles(found: Found) -> list[tuple[str, str]]:
     """The few numbers that say what this is."""
     tiles = []
     if stack := found.stack:
@@ -62,12 +62,12 @@ def _tiles(found: Workspace) -> list[tuple[str, str]]:
     return [*tiles, *((f"rows in {name}", f"{rows[name]:,}") for name in shown)]
 
 
-def _measures(found: Workspace) -> str:
+def _measures(found: Found) -> str:
     return "".join(plots.measures(name, table, found.meanings[name]) for name, table in found.tables.items())
 
 
 _PROBLEMS = "What could not be read"
-_SECTIONS: tuple[tuple[str, Callable[[Workspace], str]], ...] = (
+_SECTIONS: tuple[tuple[str, Callable[[Found], str]], ...] = (
     ("Stack", sections.stack),
     ("Alignment", sections.alignment),
     ("Training", sections.training),

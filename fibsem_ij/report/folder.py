@@ -16,7 +16,7 @@ from fibsem_ij import files
 from fibsem_ij.files import rounds, sidecar, tables, transforms
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.volume import Labels, Transforms, Volume
-from fibsem_ij.workspace import Workspace as Places
+from fibsem_ij.workspace import Workspace
 
 Read = TypeVar("Read")
 
@@ -31,7 +31,7 @@ _TEXT = 40_000  # bytes of a recipe that are shown
 
 
 @dataclass(eq=False)
-class Workspace:
+class Found:
     folder: Path
     grey: dict[str, Volume] = field(default_factory=dict)
     classes: dict[str, Labels] = field(default_factory=dict)
@@ -66,10 +66,10 @@ class Workspace:
         return next((self.grey[name] for name in reversed(GREY) if name in self.grey and self.grey[name].shape == labels.shape), None)
 
 
-def gather(folder: Path) -> Workspace:
+def gather(folder: Path) -> Found:
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a workspace folder, got {folder}; name the folder that holds raw.zarr, labels.tif, ...")
-    found = Workspace(folder)
+    found = Found(folder)
     for name, path in _stacks(folder, GREY):
         if volume := _opened(found, path, files.read):
             found.grey[name], found.paths[name] = volume, path
@@ -82,9 +82,9 @@ def gather(folder: Path) -> Workspace:
     for path in sorted({*folder.glob("*/network.json"), *folder.glob("*/*/network.json"), *folder.glob("*/*/*/network.json")}):
         if said := _opened(found, path, _network):
             found.networks[path.parent.relative_to(folder).as_posix()] = said
-    if (path := Places(folder).rounds).exists():
+    if (path := Workspace(folder).rounds).exists():
         found.rounds = _opened(found, path, rounds.read)
-    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {Places(folder).rounds}):
+    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {Workspace(folder).rounds}):
         if table := _opened(found, path, tables.read):
             found.tables[path.name] = table
             found.meanings[path.name] = _meanings(_opened(found, path, sidecar.read) or {})
@@ -119,7 +119,7 @@ def _label_stores(folder: Path) -> list[str]:
     return [store.stem for store in stores if b'"image-label"' in (store / ".zattrs").read_bytes()]
 
 
-def _opened(found: Workspace, path: Path, read: Callable[[Path], Read]) -> Read | None:
+def _opened(found: Found, path: Path, read: Callable[[Path], Read]) -> Read | None:
     try:
         return read(path)
     except (ValueError, OSError) as error:

@@ -19,7 +19,7 @@ from fibsem_ij.files import drawn
 from fibsem_ij.render.meshes import opened
 from fibsem_ij.render.objects import View, picture
 from fibsem_ij.report import page, plots
-from fibsem_ij.report.folder import Workspace, describe
+from fibsem_ij.report.folder import Found, describe
 from fibsem_ij.volume import Labels, Volume
 
 _WIDE_PX, _DETAIL_PX, _TALL_PX = 720, 256, 960
@@ -30,7 +30,7 @@ _SHEET_VOXELS = 2**27  # of the raw stack; past that the quality sheet is left t
 _PICTURES, _PICTURE_BYTES = 24, 8_000_000
 
 
-def stack(found: Workspace) -> str:
+def stack(found: Found) -> str:
     """Each stage at the same place: a slice, its middle pixel by pixel, and cuts along z."""
     if not found.grey:
         return ""
@@ -65,7 +65,7 @@ def _views(src: Volume, z: int) -> list[render.RGB]:
     return [render.grey(plane, like=inner) for plane in planes]
 
 
-def alignment(found: Workspace) -> str:
+def alignment(found: Found) -> str:
     fitted = found.transforms
     if not fitted:
         return ""
@@ -88,7 +88,7 @@ def alignment(found: Workspace) -> str:
     return page.text(words) + curves + listed + sheet
 
 
-def training(found: Workspace) -> str:
+def training(found: Found) -> str:
     parts = []
     for name, said in found.networks.items():
         rows, facts = said["rows"], f"{said['name']}, {said['task']}"
@@ -104,7 +104,7 @@ def training(found: Workspace) -> str:
     return "".join(parts)
 
 
-def classes(found: Workspace) -> str:
+def classes(found: Found) -> str:
     parts = []
     for name, labels in found.classes.items():
         with found.minding(name):
@@ -114,7 +114,7 @@ def classes(found: Workspace) -> str:
     return "".join(parts)
 
 
-def _over(found: Workspace, labels: Labels, count: int, largest_px: int) -> list[str]:
+def _over(found: Found, labels: Labels, count: int, largest_px: int) -> list[str]:
     """Slices spread through a stack, with the labels over them."""
     src, figures = found.under(labels), []
     for z in render.evenly(len(labels), count):
@@ -123,7 +123,7 @@ def _over(found: Workspace, labels: Labels, count: int, largest_px: int) -> list
     return figures
 
 
-def drawings(found: Workspace) -> str:
+def drawings(found: Found) -> str:
     """A drawn slice of each layer, alone and with what was found there."""
     parts = []
     for name, path in found.drawn.items():
@@ -148,7 +148,7 @@ def _layer(stacks: Sequence[Volume], path: Path) -> tuple[Volume, drawn.Drawn]:
     return last, drawn.read(path, last, classes=(path / "names.json").exists())
 
 
-def _drawn(found: Workspace, name: str, layer: drawn.Drawn, stack: Volume) -> list[str]:
+def _drawn(found: Found, name: str, layer: drawn.Drawn, stack: Volume) -> list[str]:
     z = max(layer.slices, key=lambda z: int(np.count_nonzero(layer.slices[z])))
     src = found.under(stack)
     plane = np.zeros(stack.shape[1:], np.uint8) if src is None else src[z]
@@ -161,7 +161,7 @@ def _drawn(found: Workspace, name: str, layer: drawn.Drawn, stack: Volume) -> li
     return figures
 
 
-def scores(found: Workspace) -> str:
+def scores(found: Found) -> str:
     """What `segment score --json` and its like told."""
     parts = []
     for name, told in found.scores.items():
@@ -191,7 +191,7 @@ def _confusion(told: Mapping[str, Any]) -> str:
     return page.heading("Confusion: of each drawn class (row), what share was found as") + matrix
 
 
-def objects(found: Workspace) -> str:
+def objects(found: Found) -> str:
     parts = []
     for name, labels in found.objects.items():
         with found.minding(name):
@@ -214,7 +214,7 @@ def _cuts(labels: Labels, src: Volume | None) -> list[str]:
     return figures
 
 
-def pictures(found: Workspace) -> str:
+def pictures(found: Found) -> str:
     """Those that lie in the folder, as they are."""
     kept = [path for path in found.pictures if path.stat().st_size <= _PICTURE_BYTES][:_PICTURES]
     left = len(found.pictures) - len(kept)
@@ -223,13 +223,13 @@ def pictures(found: Workspace) -> str:
     return page.grid(figures, 2 if len(figures) > 1 else 1) + more if figures else ""
 
 
-def _place(found: Workspace, path: Path) -> str:
+def _place(found: Found, path: Path) -> str:
     return path.relative_to(found.folder).as_posix()
 
 
-def recipe(found: Workspace) -> str:
+def recipe(found: Found) -> str:
     return "".join(page.folded(name, page.code(content), is_open=name.endswith(".toml")) for name, content in found.recipes.items())
 
 
-def problems(found: Workspace) -> str:
+def problems(found: Found) -> str:
     return page.table(("what", "why"), [problem.split(": ", 1) for problem in found.problems]) if found.problems else ""

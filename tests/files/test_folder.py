@@ -33,6 +33,13 @@ def test_two_comes_before_ten(tmp_path: Path) -> None:
     assert files.read(str(tmp_path / "s?.[tT]*")).names == ("s2", "s9")
 
 
+def test_a_pattern_within_a_folder_that_has_brackets_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "cell [4]").mkdir()
+    slices(tmp_path / "cell [4]", "s1.tif", "s2.tif", "other.tif")
+    assert files.read(tmp_path / "cell [4]" / "s*.tif").names == ("s1", "s2")
+    assert files.read(tmp_path / "cell [4]" / "s[2-9].tif").names == ("s2",)
+
+
 @given(st.lists(st.text("ab0129 -", max_size=6)))
 @settings(deadline=None, max_examples=100)
 def test_natural_order_is_an_order(names: list[str]) -> None:
