@@ -8,10 +8,11 @@ tests on three neighbourhoods of slices, chosen by chance; all others, at least 
 nuclei and nucleoli of a made stack: slices of its upper part can be drawn, tested are slices from ten below it on.
 
 A seed chooses the slices that are drawn first, the same for every way; then each round draws some more, and trains on from the network of
-the round before. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices counted as learned
-from; `unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under its curve, the mean
-F1 over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 %
-interval (Student's t).
+the round before (`--afresh`: anew, as long as the first, so that later rounds are not better for having been trained longer). Chance is
+the mean of `--chances` orders. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices
+counted as learned from; `unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under
+its curve, the mean F1 over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed
+by seed, with its 95 % interval (Student's t).
 
 What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that
 more rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
@@ -100,8 +101,9 @@ def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[st
     shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
     first = np.random.default_rng([seed, 0]).choice(shown, args.first, replace=False).tolist()
     learner = LEARNERS[args.learner](case, seed, args)
-    for way in args.ways.split(","):
-        drawn, told, rng = list(first), [], np.random.default_rng([seed, 1])
+    ways = args.ways.split(",")
+    for nth, way in [(0, way) for way in ways] + [(n, "chance") for n in range(1, args.chances) if "chance" in ways]:
+        drawn, told, rng = list(first), [], np.random.default_rng([seed, 1 + nth])
         learner.networks = None
         for n in range(args.rounds + 1):
             if n:
@@ -147,11 +149,13 @@ def main() -> None:
     parser.add_argument("--ways", default="worst,unsure,chance")
     parser.add_argument("--learner", choices=list(LEARNERS), default="network")
     parser.add_argument("--pixels", type=int, default=6000, help="of a drawn slice that the forest learns from")
+    parser.add_argument("--chances", type=int, default=1, help="draws by chance in each seed, whose mean is its number: chance is a mean")
     parser.add_argument("--first", type=int, default=1, help="slices drawn first")
     parser.add_argument("--more", type=int, default=1, help="slices drawn a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--begin", type=int, default=100, help="updates of the first training")
     parser.add_argument("--updates", type=int, default=40, help="of each round")
+    parser.add_argument("--afresh", action="store_true", help="each round trains anew, with the updates of the first: slices alone count")
     parser.add_argument("--shrink", type=int, default=3)
     parser.add_argument("--base", type=int, default=8)
     parser.add_argument("--patch", type=int, default=96)
@@ -170,15 +174,19 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {}
     for seed in range(args.seeds):
         case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
+        runs: dict[str, list[list[float]]] = {}
         for way, told in curves(case, seed, args):
-            found.setdefault(way, []).append(told)
+            runs.setdefault(way, []).append(told)
             print(f"seed {seed} {way:8} {np.mean(told[1:]):.4f}  " + " ".join(f"{f1:.3f}" for f1 in told), flush=True)
+        for way, drawn in runs.items():
+            found.setdefault(way, []).append(np.mean(drawn, 0).tolist())
     minutes = (time.process_time() - began) / 60
-    network = f"base {args.base}, {args.begin} updates and {args.updates} a round"
+    rounds = f"{args.begin} updates, anew each round" if args.afresh else f"{args.begin} updates and {args.updates} a round"
+    network = f"base {args.base}, {rounds}"
     how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
     lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; of "
              f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, {len(case.tested)} tested, in the last seed; "
-             f"{minutes:.0f} CPU minutes."]
+             f"chance is the mean of {args.chances} orders; {minutes:.0f} CPU minutes."]
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -41,8 +41,9 @@ class Network:
                                        average=0.95, seed=seed + 1, device="cpu")
 
     def learn(self, drawn: list[int]) -> None:
-        count = self.args.updates if self.networks else self.args.begin
-        prepare = from_networks(self.networks) if self.networks else None
+        on = self.networks and not self.args.afresh
+        count = self.args.updates if on else self.args.begin
+        prepare = from_networks(self.networks) if on else None
         self.networks = segment.fit(self.case.src, {k: self.case.truth[k] for k in drawn}, names=self.case.names, prepare=prepare,
                                     options=replace(self.options, updates=count, every=count))
 
