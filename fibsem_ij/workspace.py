@@ -21,6 +21,11 @@ class Workspace:
         return next((path for name in _RAW if (path := self.folder / name).exists()), self.folder / _RAW[0])
 
     @property
+    def slices(self) -> Path:
+        """What the microscope's headers say of each slice."""
+        return self.folder / "slices.csv"
+
+    @property
     def transforms(self) -> Path:
         return self.folder / "transforms.json"
 

@@ -5,7 +5,8 @@ of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`, `
 asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
 and what it does about the rest: tiff, folder, zarr, mrc, npy, nrrd. Beside them: tables (CSV, Parquet), sidecar (what
 their columns mean), transforms (JSON), rois (ROI sets), networks, edit_log (corrections to labels), drawn (layers that
-somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY).
+somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY). importing brings a microscope's stack in with
+what its headers say.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ _FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".n
 def read(path: Name, *, voxel_nm: Voxel | None = None) -> Volume:
     """The stack at `path`, opened and checked but not read; `voxel_nm` goes before what the file says."""
     path = Path(path)
-    found: Found = _format(_existing(path)).look(path)
+    found: Found = format_of(existing(path)).look(path)
     return found.volume(voxel_nm, str(path))
 
 
 def read_labels(path: Name, *, voxel_nm: Voxel | None = None) -> Labels:
     """The label stack at `path`: whole numbers, also where the file holds them as float32."""
     path = Path(path)
-    module = _format(_existing(path))
+    module = format_of(existing(path))
     if hasattr(module, "labels_in"):
         path = module.labels_in(path)
     found: Found = module.look(path)
@@ -53,7 +54,7 @@ def read_labels(path: Name, *, voxel_nm: Voxel | None = None) -> Labels:
 def write(path: Name, noun: Volume) -> None:
     """Write a Volume or Labels slice by slice, one slice in memory."""
     path = Path(path)
-    with _format(path, writing=True).create(path, noun) as out:
+    with format_of(path, writing=True).create(path, noun) as out:
         for z in range(len(noun)):
             out[z] = noun[z]
 
@@ -77,11 +78,11 @@ def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: 
         noun = Volume(blank, voxel_nm, tuple(names))
     if resume and path.suffix.lower() != ".zarr":
         raise ValueError(f"expected a .zarr to fill over several runs, got {path.name}; name it .zarr")
-    with _format(path, writing=True).create(path, noun, **({"resume": resume} if resume else {})) as out:
+    with format_of(path, writing=True).create(path, noun, **({"resume": resume} if resume else {})) as out:
         yield out
 
 
-def _format(path: Path, *, writing: bool = False) -> Any:
+def format_of(path: Path, *, writing: bool = False) -> Any:
     """The module of a name."""
     if any(part.lower().endswith(".zarr") for part in path.parts):
         return import_module("fibsem_ij.files.zarr")
@@ -106,7 +107,7 @@ def _is_glob(path: Path, wild: str = "*?[") -> bool:
     return any(c in str(path.relative_to(there)) for c in wild)
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
     if not path.exists() and not _is_glob(path):
         raise FileNotFoundError(f"expected {path}, it does not exist; check the name")
     return path

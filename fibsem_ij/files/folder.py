@@ -8,7 +8,7 @@ images are left alone; images of another format, or of two formats, are refused,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 
 from fibsem_ij.files import tiff
 from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.scans import Acquired
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window
 from fibsem_ij.files.stored import Found, checked_record, holding
 from fibsem_ij.files.whole import room_for, whole_folder
@@ -35,8 +36,9 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts]
 
 
-def look(path: Path) -> Found:
-    files = _files(path)
+def look(path: Path, *, without: Collection[str] = ()) -> Found:
+    """`without`: names of slices to leave alone."""
+    files = listed(path, without=without)
     founds = [_slice(file) for file in files]
     first = founds[0]
     for file, found in zip(files, founds, strict=True):
@@ -47,7 +49,9 @@ def look(path: Path) -> Found:
     if (named := files[0].parent / CLASSES).exists():
         record = checked_record({**record, "classes": read_json(named)}, str(named))
     data = Slices(shape, first.data.dtype, partial(_pixels, [found.data for found in founds]))
-    return Found(data, first.voxel_nm, tuple(file.stem for file in files), record)
+    names, scans = tuple(file.stem for file in files), tuple(found.acquired.scans[0] if found.acquired else None for found in founds)
+    acquired = Acquired(names, scans) if any(scans) else None
+    return Found(data, acquired.voxel_nm if acquired else first.voxel_nm, names, record, acquired)
 
 
 @contextmanager
@@ -71,10 +75,11 @@ def create(path: Path, noun: Volume) -> Iterator[Filled]:
         (part / MARK).touch()
 
 
-def _files(path: Path) -> list[Path]:
+def listed(path: Path, *, without: Collection[str] = ()) -> list[Path]:
+    """The files of a folder or glob, a slice each, in their order."""
     glob = not path.is_dir()
     found = matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
-    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES), key=lambda p: natural(p.stem))
+    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES and p.stem not in without), key=lambda p: natural(p.stem))
     others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and p.suffix.lower() not in SUFFIXES))
     if others:
         raise ValueError(f"{path}: expected slices in .tif or .png, got {others[0]}; convert it to .tif or move it away")

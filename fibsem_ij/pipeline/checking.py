@@ -13,7 +13,7 @@ import numpy as np
 from fibsem_ij import files
 from fibsem_ij.files import drawn as layers
 from fibsem_ij.files.whole import room_for, whole, whole_folder
-from fibsem_ij.pipeline import fingerprints
+from fibsem_ij.pipeline import fingerprints, source
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Link
 from fibsem_ij.recipe.values import unknown
@@ -83,7 +83,7 @@ def _source(recipe: Recipe, workspace: Workspace) -> Volume | None:
         return files.read(raw)  # it was copied, and the disk of the microscope is gone
     if not recipe.input.copy and not src.exists() and fingerprints.look(src):
         raise ValueError(f"[input] src: expected one file or folder to link, got the pattern {src}; leave copy out, or name the folder")
-    return files.read(src, voxel_nm=recipe.input.voxel_nm)
+    return source.read(recipe).stack
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, str, str]]:

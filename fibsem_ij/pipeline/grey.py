@@ -12,19 +12,21 @@ from fibsem_ij import files
 from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.files import drawn as layers
 from fibsem_ij.files import rounds, transforms
+from fibsem_ij.pipeline import source
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
 
 
 def read_input(job: Job) -> None:
-    src = job.reads[0]
+    src, found = job.reads[0], source.read(job.recipe)
+    source.tell(found, job.ws.slices, job.say)
     if not job.recipe.input.copy:
         part = job.out.with_name(f".{job.out.name}.link")
         part.unlink(missing_ok=True)
         part.symlink_to(src.resolve(), target_is_directory=src.is_dir())
         part.replace(job.out)
         return
-    stack = files.read(src, voxel_nm=job.recipe.input.voxel_nm)
+    stack = found.stack
     with files.create(job.out, shape=stack.shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, resume=job.key) as out:
         map_slices(_as_it_is, stack, out, done=out.done, progress=job.progress)
 

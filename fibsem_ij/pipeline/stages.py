@@ -27,6 +27,7 @@ from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Components, Link, Nuclei
 from fibsem_ij.workspace import Workspace
 
+_SEEN = ("voxel_nm", "databar")  # what of [input] decides about the pixels and their size
 _LEARNING = ("arrays", "learn", "volume.py")
 _NOT_THE_RESULT = ("device", "home", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
 
@@ -52,7 +53,7 @@ def stages(recipe: Recipe, ws: Workspace, *, made: Collection[Path] = ()) -> lis
         return path.exists() and path not in made
 
     raw = _raw(recipe, ws)
-    found = [Stage("input", (recipe.path(recipe.input.src),), (raw,), read_input, _only(recipe, "input", "voxel_nm"))] \
+    found = [Stage("input", (recipe.path(recipe.input.src),), (raw,), read_input, _only(recipe, "input", *_SEEN))] \
         if recipe.input.src and recipe.path(recipe.input.src) != raw else []
     aligned = ws.aligned if recipe.register or there(ws.aligned) else raw
     grey = ws.clean if recipe.denoise or there(ws.clean) else aligned
