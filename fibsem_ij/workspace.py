@@ -30,6 +30,11 @@ class Workspace:
         return self.folder / "transforms.json"
 
     @property
+    def pairs(self) -> Path:
+        """The pairs of slices that were fitted, for the next run."""
+        return self.folder / "pairs.jsonl"
+
+    @property
     def aligned(self) -> Path:
         return self.folder / "aligned.zarr"
 

@@ -61,11 +61,12 @@ def write(path: Name, noun: Volume) -> None:
 
 @contextmanager
 def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: Voxel | None = None, names: Sequence[str] = (),
-           labels: bool = False, classes: Mapping[int, str] | None = None, resume: str = "") -> Iterator[Filled]:
+           labels: bool = False, classes: Mapping[int, str] | None = None, resume: str = "", of: Sequence[str] = ()) -> Iterator[Filled]:
     """An array to fill, `out[z] = slice`, in any order; it becomes `path` at a clean exit with every slice written.
 
     `resume`, of a .zarr, says what the stack is made of: after a stop, a power cut included, the same `resume` finds the slices
-    that were written, `out.done`, and the rest is filled.
+    that were written, `out.done`, and the rest is filled. `of` says of each slice what it is made of: those that an older `path` has of
+    the same are taken over, in `out.done` too.
     """
     from fibsem_ij.files.stack import Blank
 
@@ -78,7 +79,7 @@ def create(path: Name, *, shape: Sequence[int], dtype: npt.DTypeLike, voxel_nm: 
         noun = Volume(blank, voxel_nm, tuple(names))
     if resume and path.suffix.lower() != ".zarr":
         raise ValueError(f"expected a .zarr to fill over several runs, got {path.name}; name it .zarr")
-    with format_of(path, writing=True).create(path, noun, **({"resume": resume} if resume else {})) as out:
+    with format_of(path, writing=True).create(path, noun, **({"resume": resume, "of": of} if resume else {})) as out:
         yield out
 
 

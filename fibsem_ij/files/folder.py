@@ -36,10 +36,10 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts]
 
 
-def look(path: Path, *, without: Collection[str] = ()) -> Found:
-    """`without`: names of slices to leave alone."""
-    files = listed(path, without=without)
-    founds = [_slice(file) for file in files]
+def look(path: Path, *, only: Collection[str] | None = None) -> Found:
+    """`only`: slices of these names."""
+    files = listed(path, only=only)
+    founds = [slice_of(file) for file in files]
     first = founds[0]
     for file, found in zip(files, founds, strict=True):
         if (got := _kind(found)) != (wanted := _kind(first)):
@@ -75,11 +75,11 @@ def create(path: Path, noun: Volume) -> Iterator[Filled]:
         (part / MARK).touch()
 
 
-def listed(path: Path, *, without: Collection[str] = ()) -> list[Path]:
+def listed(path: Path, *, only: Collection[str] | None = None) -> list[Path]:
     """The files of a folder or glob, a slice each, in their order."""
     glob = not path.is_dir()
     found = matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
-    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES and p.stem not in without), key=lambda p: natural(p.stem))
+    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES and (only is None or p.stem in only)), key=lambda p: natural(p.stem))
     others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and p.suffix.lower() not in SUFFIXES))
     if others:
         raise ValueError(f"{path}: expected slices in .tif or .png, got {others[0]}; convert it to .tif or move it away")
@@ -96,7 +96,7 @@ def matching(path: Path) -> list[Path]:
     return [p for p in Path(*path.parts[:at]).glob("/".join(path.parts[at:])) if p.is_file() and not p.name.startswith(".")]
 
 
-def _slice(file: Path) -> Found:
+def slice_of(file: Path) -> Found:
     if file.suffix.lower() == ".png":
         from fibsem_ij.files import png
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fibsem_ij import files
+from fibsem_ij.files import folder
 from fibsem_ij.files.scans import Acquired, Voxel
 from fibsem_ij.files.stack import Pixels, Slices, Window
 from fibsem_ij.files.stored import Found
@@ -28,10 +29,9 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def read(path: Path, *, voxel_nm: Voxel | None = None, databar: bool = False, without: Collection[str] = ()) -> Imported:
-    """`databar`: keep it. `without`: names of slices, in a folder, to leave alone."""
-    module = files.format_of(files.existing(path))
-    found: Found = module.look(path, without=without) if module.__name__.endswith(".folder") else module.look(path)
+def read(path: Path, *, voxel_nm: Voxel | None = None, databar: bool = False, only: Collection[str] | None = None) -> Imported:
+    """`databar`: keep it. `only`: slices of these names, in a folder."""
+    found: Found = folder.look(path, only=only) if is_folder(path) else files.format_of(path).look(path)
     stack, acquired = found.volume(voxel_nm, str(path)), found.acquired
     notes = acquired.notes(voxel_nm) if acquired else []
     if acquired and (rows := acquired.bar_px):
@@ -40,6 +40,11 @@ def read(path: Path, *, voxel_nm: Voxel | None = None, databar: bool = False, wi
     elif acquired and any(scan and scan.bar_px for scan in acquired.scans):
         notes.append("some slices have a data bar below the picture, others none or another: nothing is cut off")
     return Imported(stack, acquired, tuple(notes))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether each slice is a file of its own."""
+    return bool(files.format_of(files.existing(path)) is folder)
 
 
 def _above(data: Any, rows: int) -> Slices:

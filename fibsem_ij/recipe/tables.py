@@ -26,6 +26,7 @@ class Register:
     home: str = ""  # of the Fiji whose plugins align
     anchors: str = ""  # file of known matrices
     interpolation: Literal["nearest", "linear", "cubic"] = "linear"  # nearest keeps noise white, for a denoiser that learns from it
+    hold: bool = False  # slices that are placed stay where they are when others come, instead of being placed anew with them
     even_out: Literal["none", "equalise", "match"] = "none"  # contrast of the aligned slices; match: to their neighbours
 
 
