@@ -1,9 +1,9 @@
 """The door to disk: stacks, label stacks, tables and transforms in and out; every `read` has its `write`.
 
 A stack is told apart by name: `.tif` (ImageJ stack; BigTIFF, OME-TIFF and plain pages are read too), a folder or glob
-of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`, `.nrrd`. What is read stays on disk until it is
-asked for; what is written appears under its name only when it is whole. Each format's module says what it can hold,
-and what it does about the rest: tiff, folder, zarr, mrc, npy, nrrd. Beside them: tables (CSV, Parquet), sidecar (what
+of slices, `.zarr` (OME-Zarr, also `image.zarr/labels/cells`), `.mrc`, `.npy`, `.nrrd`, `.dat` (Janelia's slices, in alone). What is
+read stays on disk until it is asked for; what is written appears under its name only when it is whole. Each module says what it can hold,
+and what it does about the rest: tiff, folder, zarr, mrc, npy, nrrd, dat. Beside them: tables (CSV, Parquet), sidecar (what
 their columns mean), transforms (JSON), rois (ROI sets), networks, edit_log (corrections to labels), drawn (layers that
 somebody drew), probabilities (a channel for each class), meshes (STL, OBJ, PLY). importing brings a microscope's stack in with
 what its headers say.
@@ -31,7 +31,7 @@ __all__ = ["create", "read", "read_labels", "write"]
 
 Name = str | PathLike[str]
 Voxel = tuple[float, float, float]
-_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy", ".nrrd": "nrrd"}
+_FORMATS = {".tif": "tiff", ".tiff": "tiff", ".zarr": "zarr", ".mrc": "mrc", ".npy": "npy", ".nrrd": "nrrd", ".dat": "dat"}
 
 
 def read(path: Name, *, voxel_nm: Voxel | None = None) -> Volume:
@@ -87,8 +87,9 @@ def format_of(path: Path, *, writing: bool = False) -> Any:
     """The module of a name."""
     if any(part.lower().endswith(".zarr") for part in path.parts):
         return import_module("fibsem_ij.files.zarr")
-    if writing and path.name.lower().endswith((".ome.tif", ".ome.tiff")):
-        raise ValueError(f"expected a format to write, got {path.name}: OME-TIFF is only read; name it .tif (ImageJ) or .zarr (OME-Zarr)")
+    if writing and path.name.lower().endswith((".ome.tif", ".ome.tiff", ".dat")):
+        kind = ".dat" if path.suffix.lower() == ".dat" else "OME-TIFF"
+        raise ValueError(f"expected a format to write, got {path.name}: {kind} is only read; name it .tif (ImageJ) or .zarr (OME-Zarr)")
     glob = _is_glob(path, "*?" if writing else "*?[")  # a bracket in a name to write is a bracket
     if not path.is_dir() and path.suffix.lower() in _FORMATS and not glob:
         return import_module(f"fibsem_ij.files.{_FORMATS[path.suffix.lower()]}")

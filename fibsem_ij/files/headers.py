@@ -76,7 +76,7 @@ def _atlas(root: ElementTree.Element, height: int, width: int) -> Scan:
     if not all(sizes):
         sizes = [(_length(root, f"Scan/FOV_{axis}") or 0.0) / n for axis, n in (("Y", height), ("X", width))]
     z_nm = _length(root, "ATLAS3D/Slice/ZPos")
-    scan = Scan("Zeiss Atlas", _pixel(*sizes), _length(root, "Stage/Z") if z_nm is None else z_nm)
+    scan = Scan("Zeiss Atlas", pixel(*sizes), _length(root, "Stage/Z") if z_nm is None else z_nm)
     told = [_number(root.findtext(f"Image/{name}")) for name in ("Height", "Width")]
     if all(told) and told != [height, width]:
         return replace(scan, pixel_nm=None, odd=f"it tells of a picture of {told[0]:.0f} x {told[1]:.0f} pixels")
@@ -100,7 +100,7 @@ def _thermo(said: Mapping[str, Mapping[str, Any]], height: int, width: int) -> S
     z = number("Stage", "StageZ")
     rows, columns, bar = (number(*key) for key in (("Image", "ResolutionY"), ("Image", "ResolutionX"), ("PrivateFei", "DatabarHeight")))
     bar = (height - rows if rows else 0.0) if bar is None else bar
-    scan = Scan("Thermo Fisher", _pixel(*(size * 1e9 for size in sizes)), None if z is None else z * 1e9, aslant=_aslant(said))
+    scan = Scan("Thermo Fisher", pixel(*(size * 1e9 for size in sizes)), None if z is None else z * 1e9, aslant=_aslant(said))
     if (columns or width) != width or (rows or height - bar) != height - bar or not 0 <= bar < height:
         return replace(scan, pixel_nm=None, odd=f"it tells of a picture of {rows or 0:.0f} x {columns or 0:.0f} pixels")
     return replace(scan, bar_px=int(bar))
@@ -125,10 +125,11 @@ def _smartsem(said: Mapping[str, Any], width: int) -> Scan:
         return None if value is None or unit is None else value * unit
 
     size = length("ap_image_pixel_size") or (length("ap_pixel_size") or 0.0) * 1024 / width
-    return Scan("Zeiss SmartSEM", _pixel(size, size), length("ap_stage_at_z"))
+    return Scan("Zeiss SmartSEM", pixel(size, size), length("ap_stage_at_z"))
 
 
-def _pixel(y: float, x: float) -> tuple[float, float] | None:
+def pixel(y: float, x: float) -> tuple[float, float] | None:
+    """A size that a pixel of a microscope may have."""
     return (y, x) if all(_PIXEL_NM[0] <= size <= _PIXEL_NM[1] for size in (y, x)) else None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fibsem_ij import files
-from fibsem_ij.files import folder
+from fibsem_ij.files import dat, folder
 from fibsem_ij.files.scans import Acquired, Voxel
 from fibsem_ij.files.stack import Pixels, Slices, Window
 from fibsem_ij.files.stored import Found
@@ -29,9 +29,12 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def read(path: Path, *, voxel_nm: Voxel | None = None, databar: bool = False, only: Collection[str] | None = None) -> Imported:
-    """`databar`: keep it. `only`: slices of these names, in a folder."""
-    found: Found = folder.look(path, only=only) if is_folder(path) else files.format_of(path).look(path)
+def read(path: Path, *, voxel_nm: Voxel | None = None, databar: bool = False, only: Collection[str] | None = None,
+         detector: str = "") -> Imported:
+    """`databar`: keep it. `only`: slices of these names, in a folder. `detector`: see dat."""
+    module = files.format_of(files.existing(path))
+    more: dict[str, Any] = {"detector": detector} if module in (folder, dat) else {}
+    found: Found = module.look(path, **more, **({"only": only} if module is folder else {}))
     stack, acquired = found.volume(voxel_nm, str(path)), found.acquired
     notes = acquired.notes(voxel_nm) if acquired else []
     if acquired and (rows := acquired.bar_px):

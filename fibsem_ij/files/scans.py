@@ -1,8 +1,8 @@
 """What the headers of all slices say together: the size of a voxel, slices that are missing, and what a person should be told.
 
 Places along the milling count only where they go one way from slice to slice: a stage that stands still while the ion beam moves tells
-nothing. The thickness is the median step; a step of nearly two is a slice that is missing. Sizes are rounded to six digits, so that
-the last digits of an instrument do not change them when slices come.
+nothing. The thickness is the mean of the usual steps, those from half of the median to nearly two; a step of nearly two and more is a
+slice that is missing. Sizes are rounded to six digits, so that the last digits of an instrument do not change them when slices come.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class Acquired:
     @property
     def thickness_nm(self) -> float | None:
         steps = self.steps_nm
-        return None if steps is None else _round(float(np.nanmedian(steps)))
+        if steps is None:
+            return None
+        middle = float(np.nanmedian(steps))
+        return _round(float(steps[(steps >= _THIN * middle) & (steps <= _GAP * middle)].mean()))
 
     @property
     def voxel_nm(self) -> Voxel | None:

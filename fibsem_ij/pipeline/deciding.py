@@ -134,5 +134,5 @@ def _left(stage: Stage, path: Path) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = "left out" if value is None else str(value)
+    text = "left out" if value in (None, "") else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

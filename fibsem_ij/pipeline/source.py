@@ -47,7 +47,9 @@ def listed(recipe: Recipe, *, wait: float = 0.0) -> Listing:
 def read(recipe: Recipe, listing: Listing | None = None) -> importing.Imported:
     """NB: a stack that is linked is read by whoever opens the workspace, so nothing is cut off it."""
     said, listing = recipe.input, listed(recipe) if listing is None else listing
-    return importing.read(recipe.path(said.src), voxel_nm=said.voxel_nm, databar=said.databar or not said.copy,
+    if said.detector and not said.copy:
+        raise ValueError(f"[input] detector: expected none of a stack that is linked, got {said.detector}; leave copy out")
+    return importing.read(recipe.path(said.src), voxel_nm=said.voxel_nm, databar=said.databar or not said.copy, detector=said.detector,
                           only=listing.slices.keys() if listing.slices and listing.left else None)
 
 

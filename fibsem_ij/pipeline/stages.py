@@ -27,7 +27,7 @@ from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Components, Link, Nuclei
 from fibsem_ij.workspace import Workspace
 
-_SEEN = ("voxel_nm", "databar")  # what of [input] decides about the pixels and their size
+_SEEN = ("voxel_nm", "databar", "detector")  # what of [input] decides about the pixels and their size
 _LEARNING = ("arrays", "learn", "volume.py")
 _NOT_THE_RESULT = ("device", "home", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
 

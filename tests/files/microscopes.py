@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ def thermo(z_m: float = 0.004, *, pixel_m: tuple[float, float] = (4e-9, 4e-9), r
     if bar is not None:
         said["PrivateFei"] = {"DatabarHeight": str(bar)}
     return 34682, "\r\n".join(f"[{name}]\r\n" + "\r\n".join(f"{k}={v}" for k, v in part.items()) for name, part in said.items()) + "\r\n"
+
+
+def janelia(path: Path, pixels: Any, *, version: int = 8, detectors: str = "AB", wd_mm: float = 3.0885, pixel_nm: float = 5.6,
+            tail: bytes = b"footer") -> None:
+    """A .dat: `pixels` (detector, y, x), uint8 or int16; fields where the file of the MRC LMB in jeiss-specs has them."""
+    pixels = np.asarray(pixels)
+    head = bytearray(1024)
+    struct.pack_into(">IHH10s", head, 0, 3555587570, version, 1, b"21/11/2021")
+    struct.pack_into(">BB", head, 32, len(pixels), pixels.dtype == np.uint8)
+    struct.pack_into(">II", head, 100, pixels.shape[2], pixels.shape[1])
+    head[151:155] = bytes(letter in detectors for letter in "ABCD")
+    for at, name in zip((380, 390, 700, 720) if version < 3 else (380, 390, 410, 430), ("InLens", "ESB @ 600 V", "C", "D"), strict=True):
+        head[at:at + len(name)] = name.encode()
+    struct.pack_into(">dd" if version < 3 else ">ff", head, 416 if version < 3 else 464, pixel_nm, wd_mm)
+    path.write_bytes(head + np.moveaxis(pixels, 0, -1).astype(pixels.dtype.newbyteorder(">")).tobytes() + tail)
 
 
 def write(path: Path, pixels: Any, header: tuple[int, str] | None) -> None:

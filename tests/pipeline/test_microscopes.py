@@ -55,6 +55,22 @@ def test_headers_tell_sizes_gaps_and_the_data_bar(tmp_path: Path) -> None:
     assert files.read(Workspace(tmp_path / "linked").raw).shape == PIXELS.shape, "a link is what it is"
 
 
+def test_a_detector_of_janelia(tmp_path: Path) -> None:
+    (tmp_path / "slices").mkdir()
+    both = np.stack([PIXELS, 255 - PIXELS], 1).astype(np.int16) - 128
+    for z, pixels in enumerate(both):
+        microscopes.janelia(tmp_path / "slices" / f"M_{z}.dat", pixels, wd_mm=3 + 16e-6 * z)
+    _, said = run(tmp_path, 'detector = "B"')
+    raw = files.read(tmp_path / "ws" / "raw.zarr")
+    np.testing.assert_array_equal(np.asarray(raw), both[:, 1])
+    assert any("by the headers (Janelia)" in line for line in said)
+    steps, _ = run(tmp_path)
+    assert steps["input"].why == "detector is left out, was B"
+    np.testing.assert_array_equal(np.asarray(files.read(tmp_path / "ws" / "raw.zarr")), both[:, 0])
+    with pytest.raises(ValueError, match="leave copy out"):
+        run(tmp_path, 'detector = "B"\ncopy = false', "linked")
+
+
 def test_a_changed_magnification_stops_before_anything_is_done(tmp_path: Path) -> None:
     acquire(tmp_path)
     microscopes.write(tmp_path / "slices" / "0006.tif", PIXELS[6], microscopes.thermo(0.004 + 12e-8, pixel_m=(8e-9, 8e-9)))
