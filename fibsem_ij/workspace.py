@@ -21,8 +21,18 @@ class Workspace:
         return next((path for name in _RAW if (path := self.folder / name).exists()), self.folder / _RAW[0])
 
     @property
+    def slices(self) -> Path:
+        """What the microscope's headers say of each slice."""
+        return self.folder / "slices.csv"
+
+    @property
     def transforms(self) -> Path:
         return self.folder / "transforms.json"
+
+    @property
+    def pairs(self) -> Path:
+        """The pairs of slices that were fitted, for the next run."""
+        return self.folder / "pairs.jsonl"
 
     @property
     def aligned(self) -> Path:

@@ -41,17 +41,20 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
             progress(before + more, src.shape[0])
 
     before = len(set(done))
-    for run in _runs([z for z in range(src.shape[0]) if z not in done], unseen):
+    for run in _runs(src.shape[0], unseen):
+        left = [z for z in run if z not in done]  # NB: what a slice sees must not depend on which others are done
+        if not left:
+            continue
         seen = Once(Good(Finite(src, "the noisy stack"), unseen.difference(run), asking=run))
-        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=run,
+        predict(seen, network, keep, options=Options(tile=tile, flips=flips, device=device), forward=forward, slices=left,
                 progress=partial(tell, before))
-        before += len(run)
+        before += len(left)
 
 
-def _runs(slices: Iterable[int], bad: Collection[int]) -> Iterator[range]:
+def _runs(depth: int, bad: Collection[int]) -> Iterator[range]:
     """Good slices as long as they follow one another; each bad one alone, for it is shown only to itself."""
-    for (lone, _), group in groupby(enumerate(slices), lambda nz: (nz[1] in bad, nz[1] - nz[0])):
-        zs = [z for _, z in group]
+    for lone, group in groupby(range(depth), lambda z: z in bad):
+        zs = list(group)
         yield from (range(z, z + 1) for z in zs) if lone else (range(zs[0], zs[-1] + 1),)
 
 

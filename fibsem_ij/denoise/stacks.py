@@ -45,7 +45,7 @@ class Good:
 
 
 class Once:
-    """A stack whose slices are remembered as they are read, until they are taken."""
+    """A stack whose slices are remembered as they are read, until they, or later ones, are taken."""
 
     def __init__(self, src: ArrayLike) -> None:
         self.src, self.shape, self.dtype = src, tuple(src.shape), src.dtype
@@ -56,6 +56,8 @@ class Once:
         return self.held[z]
 
     def take(self, z: int) -> npt.NDArray[Any]:
+        for before in [n for n in list(self.held) if n < z]:  # it was read as a neighbour alone
+            self.held.pop(before, None)
         return self.held.pop(z)
 
 

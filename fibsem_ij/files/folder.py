@@ -1,4 +1,4 @@
-"""A folder, or a glob, of slices: one .tif or .png a slice, in natural order (2 before 10), named by its stem.
+"""A folder, or a glob, of slices: one .tif, .png or (Janelia's) .dat a slice, in natural order (2 before 10), named by its stem.
 
 Written as ImageJ TIFFs, each of which carries the voxel size; classes go to names.json, {"1": "mitochondrion", ...}.
 Read: all headers are checked at the start, no pixel before it is asked for. Names may have gaps. Files that are no
@@ -8,7 +8,7 @@ images are left alone; images of another format, or of two formats, are refused,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from fibsem_ij.files import tiff
+from fibsem_ij.files import dat, tiff
 from fibsem_ij.files.globs import matching
 from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.scans import Acquired
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window
 from fibsem_ij.files.stored import Found, checked_record, holding
 from fibsem_ij.files.whole import room_for, whole_folder
 from fibsem_ij.volume import Labels, Volume
 
-SUFFIXES = (".tif", ".tiff", ".png")
+SUFFIXES = (".tif", ".tiff", ".png", ".dat")
 OTHER_IMAGES = (".bmp", ".dm3", ".dm4", ".gif", ".jpeg", ".jpg", ".jp2", ".mrc", ".webp")
 CLASSES = "names.json"
 MARK = ".fibsem_ij"  # lies in folders that were written here, so that only these are ever replaced
@@ -36,9 +37,10 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts]
 
 
-def look(path: Path) -> Found:
-    files = _files(path)
-    founds = [_slice(file) for file in files]
+def look(path: Path, *, only: Collection[str] | None = None, detector: str = "") -> Found:
+    """`only`: slices of these names. `detector`: see dat."""
+    files = listed(path, only=only)
+    founds = [slice_of(file, detector=detector) for file in files]
     first = founds[0]
     for file, found in zip(files, founds, strict=True):
         if (got := _kind(found)) != (wanted := _kind(first)):
@@ -48,7 +50,9 @@ def look(path: Path) -> Found:
     if (named := files[0].parent / CLASSES).exists():
         record = checked_record({**record, "classes": read_json(named)}, str(named))
     data = Slices(shape, first.data.dtype, partial(_pixels, [found.data for found in founds]))
-    return Found(data, first.voxel_nm, tuple(file.stem for file in files), record)
+    names, scans = tuple(file.stem for file in files), tuple(found.acquired.scans[0] if found.acquired else None for found in founds)
+    acquired = Acquired(names, scans) if any(scans) else None
+    return Found(data, acquired.voxel_nm if acquired else first.voxel_nm, names, record, acquired)
 
 
 @contextmanager
@@ -72,25 +76,33 @@ def create(path: Path, noun: Volume) -> Iterator[Filled]:
         (part / MARK).touch()
 
 
-def _files(path: Path) -> list[Path]:
+def listed(path: Path, *, only: Collection[str] | None = None) -> list[Path]:
+    """The files of a folder or glob, a slice each, in their order."""
     glob = not path.is_dir()
     found = matching(path) if glob else [p for p in path.iterdir() if not p.name.startswith(".")]
-    files = sorted((p for p in found if p.suffix.lower() in SUFFIXES), key=lambda p: natural(p.stem))
-    others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and p.suffix.lower() not in SUFFIXES))
+    files = sorted((p for p in found if _slice(p) and (only is None or p.stem in only)), key=lambda p: natural(p.stem))
+    others = sorted(p.name for p in found if p.suffix.lower() in OTHER_IMAGES or (glob and not _slice(p)))
     if others:
-        raise ValueError(f"{path}: expected slices in .tif or .png, got {others[0]}; convert it to .tif or move it away")
+        raise ValueError(f"{path}: expected slices in .tif, .png or .dat, got {others[0]}; convert it to .tif or move it away")
     if not files:
-        raise ValueError(f"{path}: expected slices in .tif or .png, got none; check the name")
-    if len({p.suffix.lower().replace("tiff", "tif") for p in files}) > 1:
-        raise ValueError(f"{path}: expected slices of one format, got .tif and .png; give a glob, such as '*.tif'")
+        raise ValueError(f"{path}: expected slices in .tif, .png or .dat, got none; check the name")
+    if len(kinds := sorted({p.suffix.lower().replace("tiff", "tif") for p in files}, reverse=True)) > 1:
+        raise ValueError(f"{path}: expected slices of one format, got {' and '.join(kinds)}; give a glob, such as '*{kinds[0]}'")
     return files
 
 
-def _slice(file: Path) -> Found:
+def _slice(file: Path) -> bool:
+    """NB: a .dat may be anything."""
+    return file.suffix.lower() in SUFFIXES and (file.suffix.lower() != ".dat" or dat.found(file))
+
+
+def slice_of(file: Path, *, detector: str = "") -> Found:
     if file.suffix.lower() == ".png":
         from fibsem_ij.files import png
 
         return png.look(file)
+    if file.suffix.lower() == ".dat":
+        return dat.look(file, detector=detector)
     found = tiff.look(file)
     if found.data.shape[0] != 1:
         raise ValueError(f"{file}: expected one slice, got a stack of {found.data.shape[0]}; open the file itself")

@@ -115,16 +115,19 @@ def found(path: Path) -> bool:
 
 @contextmanager
 def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_nm: Voxel | None = None,
-           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, resume: str = "") -> Iterator[Filled]:
-    """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x). `resume`: see files."""
+           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, resume: str = "",
+           of: Sequence[str] = ()) -> Iterator[Filled]:
+    """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x). `resume`, `of`: see files."""
     z, y, x = (int(n) for n in shape)
     if not names or len(set(names.values())) < len(names):
         raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
     like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {})
     with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
-        journal = Journal(part, resume) if resume else None
+        journal = Journal(part, resume, of) if resume else None
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, like.shape)
+        if journal:
+            journal.take_over(Path(path), [f"0/{c}" for c in range(len(names))])
         out = Filled(finest, journal)
         yield out
         out.check_done()

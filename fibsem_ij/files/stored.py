@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fibsem_ij.files.stack import Blank, Filled, Pixels, Raw, Slices, Window, raw_pixels
 from fibsem_ij.volume import Labels, Volume, slice_names
+
+if TYPE_CHECKING:
+    from fibsem_ij.files.scans import Acquired
 
 WHOLE_IN_FLOAT32 = 2**24
 TOO_MANY = "renumber them from 1, or write .zarr"
@@ -34,9 +37,12 @@ class Found:
     voxel_nm: tuple[float, float, float] | None = None
     names: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    acquired: Acquired | None = None  # what the microscope's headers say, where there are any
 
     def volume(self, voxel_nm: tuple[float, float, float] | None, where: str) -> Volume:
         with _named(where):
+            if voxel_nm is None and self.acquired and (wrong := self.acquired.two_sizes()):
+                raise ValueError(wrong)
             return Volume(self.restored(where), self.voxel_nm if voxel_nm is None else voxel_nm, self._names())
 
     def labels(self, voxel_nm: tuple[float, float, float] | None, where: str) -> Labels:

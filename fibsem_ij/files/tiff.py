@@ -3,6 +3,8 @@
 Written as ImageJ's raw layout, also over 4 GB: one page, the pixels of all slices in one piece behind it, and
 `images=N` in the description. ImageJ, tifffile and `read` open that by memory map. Lengths are written in nm.
 
+Plain pages have the size that their microscope wrote beside them (headers).
+
 uint8, uint16 and float32 are held as they are; bool as 0 and 255, int8, int16 and float16 as float32 (the description
 says so, and `read` undoes it); other grey types are refused. Labels as stored.py says, with the colour table of
 arrays/colours.py in TIFF tag 320, where ImageJ looks for it at every pixel type.
@@ -22,7 +24,9 @@ import numpy as np
 from tifffile import TiffFile, TiffPage, TiffWriter
 
 from fibsem_ij.arrays.colours import as_lut
+from fibsem_ij.files.headers import scan_of, xml_root
 from fibsem_ij.files.pages import opened, stack_of
+from fibsem_ij.files.scans import Acquired
 from fibsem_ij.files.stack import Filled, Pixels, Raw
 from fibsem_ij.files.stored import Found, checked_record, filled, holding, record_of
 from fibsem_ij.files.units import nanometres
@@ -44,7 +48,9 @@ def look(path: Path) -> Found:
         else:
             told = _plain(pages, path)
         data = stack_of(path, [pages[i] for i in told.order or range(len(pages))], told.count)
-    return Found(data, told.voxel_nm, told.names, told.record)
+        scans = () if told.voxel_nm or tif.is_ome or tif.is_imagej or len(pages) != told.count else tuple(map(scan_of, pages))
+    acquired = Acquired(told.names or slice_names(told.count), scans) if any(scans) else None
+    return Found(data, acquired.voxel_nm if acquired else told.voxel_nm, told.names, told.record, acquired)
 
 
 @contextmanager
@@ -182,7 +188,9 @@ def _plain(pages: list[TiffPage], path: Path) -> _Told:
 
 
 def _ome(pages: list[TiffPage], path: Path) -> _Told:
-    root = ElementTree.fromstring(pages[0].description)
+    root = xml_root(pages[0].description)
+    if root is None:
+        raise ValueError(f"{path}: expected OME-XML that declares nothing of its own, got another text; save it anew")
     images = root.findall("{*}Image/{*}Pixels")
     if len(images) != 1:
         raise ValueError(f"{path}: expected one image, got {len(images)}; save each as its own file")

@@ -11,7 +11,7 @@ store says so ("whole"), so that a chunk missing from one of ours is an error; i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -72,12 +72,12 @@ def labels_in(path: Path) -> Path:
 
 
 @contextmanager
-def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
+def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()) -> Iterator[Filled]:
     inside = path.parent.name == "labels" and path.parent.parent.suffix.lower() == ".zarr"
     if inside and not isinstance(noun, Labels):
         raise ValueError(f"expected Labels to write into {path.parent}, got a grey stack; write it to a store of its own")
     with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger, stays=bool(resume)) as part:
-        journal = Journal(part, resume) if resume else None
+        journal = Journal(part, resume, of) if resume else None
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
         back = _stack(finest, part / "0", whole=True)
@@ -88,6 +88,7 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
                 journal.add(z, pixels)
 
         if journal:
+            journal.take_over(path, ["0"])
             journal.check(back.__getitem__)
         out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=back, done=journal.sums if journal else ())
         yield out

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fibsem_ij.files import journal
 from fibsem_ij.files.whole import write_text
-from fibsem_ij.pipeline import checking, deciding, fingerprints, lock
+from fibsem_ij.pipeline import checking, deciding, fingerprints, growing, lock, source
 from fibsem_ij.pipeline.deciding import Step, decide, step
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.record import Record
@@ -40,15 +40,16 @@ def plan(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last
     """What a run would do. Reads no pixel; a result that was touched is taken for changed."""
     record = Record.read(workspace)
     recipe = _based(recipe, record)
+    record.source = source.listed(recipe)
     found = _stages(recipe, workspace, record)
     chosen, makers = _chosen(found, first, last), _makers(found)
-    new: set[Path] = set()
+    new: dict[Path, bool] = {}
     missing: set[Path] = set()
     steps = []
     for stage in found:
         now = decide(stage, record, makers=makers, new=new, missing=missing, quick=True, any_code=any_code) if stage in chosen \
             else step(stage, "left out", "--from, --to")
-        new |= set(stage.writes) if now.runs else set()
+        new |= dict.fromkeys(stage.writes, now.grown) if now.runs else {}
         missing |= set(stage.writes) if now.does == "waits" else set()
         steps.append(now)
     return tuple(steps)
@@ -61,11 +62,13 @@ def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last:
     `first`, `last`: stages, or tables, beyond which nothing is done. `any_code`: results of another version of fibsem_ij count too.
     """
     recipe = _based(recipe, Record.read(workspace))
-    checking.check(recipe, workspace)
+    listing = source.listed(recipe, wait=source.WAIT)
+    checking.check(recipe, workspace, listing)
     workspace.folder.mkdir(exist_ok=True)
     with lock.held(workspace.lock, say=say), stoppable():
         settle(workspace)
         record = Record.read(workspace)
+        record.source = listing
         found = _stages(recipe, workspace, record)
         chosen, makers = _chosen(found, first, last), _makers(found)
         _keep_recipe(recipe, workspace, record.about.get("text"))
@@ -80,8 +83,11 @@ def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last:
             now = decide(stage, record, makers=makers, missing=missing, any_code=any_code)
             say(str(now))
             missing |= set(stage.writes) if now.does == "waits" else set()
+            if now.runs and now.grown and stage.name == "input":
+                _tell_numbers(recipe, record, say)
             if now.runs:
-                _do(stage, Job(workspace, recipe, stage.reads, stage.writes, "", Path(), executor, _of(stage, progress), say), record)
+                job = Job(workspace, recipe, stage.reads, stage.writes, "", Path(), executor, _of(stage, progress), say, listing)
+                _do(stage, job, record, grown=now.grown)
             elif now.does == "up to date" and any_code:
                 record.stages[stage.name]["code"] = fingerprints.code(*stage.code)
             steps.append(now)
@@ -89,14 +95,15 @@ def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last:
     return tuple(steps)
 
 
-def _do(stage: Stage, job: Job, record: Record) -> None:
+def _do(stage: Stage, job: Job, record: Record, *, grown: bool) -> None:
     """NB: written down first, so that whoever finds a result knows whether it is this one's."""
     if absent := next((path for path in stage.reads if not fingerprints.look(path)), None):
         raise FileNotFoundError(f"{stage.name}: expected {record.name(absent)}, it is not there and no table of the recipe makes it; add "
                                 "the table, or put it there")
     reads = deciding.contents(stage, record)
     key, began = deciding.key_of(stage, reads), time.monotonic()
-    record.stages[stage.name] = {"running": key}
+    before = growing.Before.of(stage, record, key)
+    record.stages[stage.name] = before.running(key)
     record.write()
     state = job.ws.folder / f".{stage.name.replace(' ', '-')}.{key}.state"
     for other in job.ws.folder.glob(f".{stage.name.replace(' ', '-')}.*.state"):
@@ -106,15 +113,23 @@ def _do(stage: Stage, job: Job, record: Record) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     if not all(journal.read(path)[0] == key for path in stage.writes):  # else it was stopped when it had just become whole
         try:
-            stage.work(replace(job, key=key, state=state))
+            stage.work(replace(job, key=key, state=state, base=deciding.base_of(stage, record, reads), sums=record.sums(stage.reads[0]),
+                               placed=before.placed if grown else (), hold=before.by_hand))
         except ValueError as error:
             raise ValueError(f"{stage.name}: {error}") from error
     writes = {record.name(path): record.made(path) for path in stage.writes}
     record.stages[stage.name] = {"key": key, "options": stage.options, "code": fingerprints.code(*stage.code), "reads": reads,
                                  "writes": writes, "at": datetime.now().astimezone().isoformat(timespec="seconds"),
-                                 "seconds": round(time.monotonic() - began, 1)}
+                                 "seconds": round(time.monotonic() - began, 1), **before.compared(record, grown=grown)}
     record.write()
     shutil.rmtree(state, ignore_errors=True)
+
+
+def _tell_numbers(recipe: Recipe, record: Record, say: Say) -> None:
+    options = recipe.register.options if recipe.register else None
+    numbers = sorted({*options.bad, *(() if options.reference is None else (options.reference,))}) if options else []
+    if note := growing.check_numbered(record.before("input"), record.source.slices, record.workspace, numbers):
+        say(note)
 
 
 def _stages(recipe: Recipe, workspace: Workspace, record: Record) -> list[Stage]:

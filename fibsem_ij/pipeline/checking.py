@@ -13,7 +13,7 @@ import numpy as np
 from fibsem_ij import files
 from fibsem_ij.files import drawn as layers
 from fibsem_ij.files.whole import room_for, whole, whole_folder
-from fibsem_ij.pipeline import fingerprints
+from fibsem_ij.pipeline import fingerprints, source
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Link
 from fibsem_ij.recipe.values import unknown
@@ -24,10 +24,10 @@ _PATHS = {"register": ("anchors",), "denoise": ("clean", "scans"), "segment": ("
 _PACKED = {"raw.zarr": 1.0, "aligned.zarr": 1.0, "clean.zarr": 1.0, "probabilities.zarr": 0.3, "labels.zarr": 0.1, "labels.tif": 2.0}
 
 
-def check(recipe: Recipe, workspace: Workspace, *, room: bool = True) -> None:
+def check(recipe: Recipe, workspace: Workspace, listing: source.Listing | None = None, *, room: bool = True) -> None:
     """Errors with their remedy. `room`: the disk too."""
     _check_folder(workspace.folder)
-    stack = _source(recipe, workspace)
+    stack = _source(recipe, workspace, listing)
     for table, key, said in _named(recipe):
         if not recipe.path(said).exists():
             raise FileNotFoundError(f"[{table}] {key}: expected {recipe.path(said)}, it does not exist; correct the recipe")
@@ -70,7 +70,7 @@ def _check_folder(folder: Path) -> None:
         raise PermissionError(f"expected a folder to write into, {place} does not let you; choose another one, or ask for the right")
 
 
-def _source(recipe: Recipe, workspace: Workspace) -> Volume | None:
+def _source(recipe: Recipe, workspace: Workspace, listing: source.Listing | None) -> Volume | None:
     """The stack that all begins with, opened."""
     raw, said = workspace.raw, recipe.input.src
     if not said and not workspace.grey.exists():
@@ -83,7 +83,7 @@ def _source(recipe: Recipe, workspace: Workspace) -> Volume | None:
         return files.read(raw)  # it was copied, and the disk of the microscope is gone
     if not recipe.input.copy and not src.exists() and fingerprints.look(src):
         raise ValueError(f"[input] src: expected one file or folder to link, got the pattern {src}; leave copy out, or name the folder")
-    return files.read(src, voxel_nm=recipe.input.voxel_nm)
+    return source.read(recipe, listing).stack
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, str, str]]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from fibsem_ij import files
 from fibsem_ij.arrays.slices import middle
+from fibsem_ij.pipeline import fingerprints, source
 from fibsem_ij.pipeline.deciding import Step
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Nuclei
@@ -210,8 +211,9 @@ def _took(work: Callable[[], Any]) -> float:
 
 
 def _stack(recipe: Recipe, workspace: Workspace) -> Volume:
-    src = recipe.path(recipe.input.src) if recipe.input.src else workspace.grey
-    return files.read(src if src.exists() else workspace.grey, voxel_nm=recipe.input.voxel_nm)
+    if recipe.input.src and fingerprints.look(recipe.path(recipe.input.src)):
+        return source.read(recipe).stack
+    return files.read(workspace.grey, voxel_nm=recipe.input.voxel_nm)
 
 
 def _bytes(size: float) -> str:

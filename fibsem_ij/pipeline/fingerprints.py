@@ -35,7 +35,7 @@ def look(path: Path) -> str:
 
 def content(path: Path) -> str:
     """NB: reads all of it."""
-    if _is_store(path):
+    if is_store(path):
         return of_sums(path, sums(path))
     if networks := sorted(path.rglob("network.json")) if path.is_dir() else []:
         return _of_networks(path, networks)
@@ -58,7 +58,7 @@ def sums(store: Path) -> list[str]:
 
 def sums_of_new(path: Path) -> list[str]:
     """The same of a store that was just filled; none of what is no store."""
-    if not _is_store(path):
+    if not is_store(path):
         return []
     _, found = journal.read(path)
     return [found[z] for z in range(len(found))] if found and sorted(found) == list(range(len(found))) else sums(path)
@@ -84,7 +84,7 @@ def code(*parts: str) -> str:
     return told.hexdigest()[:_LETTERS]
 
 
-def _is_store(path: Path) -> bool:
+def is_store(path: Path) -> bool:
     return path.is_dir() and (path / ".zattrs").exists()
 
 
@@ -102,7 +102,7 @@ def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
         for file in [path] if path.exists() else matching(path) if is_glob(path) else []:
             yield file.name, file.stat()
         return
-    if _is_store(path):
+    if is_store(path):
         yield ".zattrs", (path / ".zattrs").stat()
         path = path / "0"
     folders = [(path, "")]

@@ -3,29 +3,35 @@ command line does it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fibsem_ij import files
+from fibsem_ij import files, register
 from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.files import drawn as layers
 from fibsem_ij.files import rounds, transforms
+from fibsem_ij.pipeline import slicewise, source
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
+from fibsem_ij.volume import Transforms, Volume
 
 
 def read_input(job: Job) -> None:
-    src = job.reads[0]
+    src, found = job.reads[0], source.read(job.recipe, job.listing)
+    source.tell(found, job.listing, job.ws.slices, job.say)
     if not job.recipe.input.copy:
         part = job.out.with_name(f".{job.out.name}.link")
         part.unlink(missing_ok=True)
         part.symlink_to(src.resolve(), target_is_directory=src.is_dir())
         part.replace(job.out)
         return
-    stack = files.read(src, voxel_nm=job.recipe.input.voxel_nm)
-    with files.create(job.out, shape=stack.shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, resume=job.key) as out:
+    stack = found.stack
+    with files.create(job.out, shape=stack.shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, resume=job.key,
+                      of=slicewise.copied(job, stack, job.listing.slices)) as out:
         map_slices(_as_it_is, stack, out, done=out.done, progress=job.progress)
 
 
@@ -34,7 +40,7 @@ def _as_it_is(pixels: Any, _: int) -> Any:
 
 
 def register_fit(job: Job) -> None:
-    from fibsem_ij import register
+    from fibsem_ij.register.warp import MATCHED
     from fibsem_ij.verbs.register import with_aligner
 
     table = job.recipe.register
@@ -42,19 +48,46 @@ def register_fit(job: Job) -> None:
     options = with_aligner(table.options, table.aligner, home=table.home or None)
     if table.anchors:
         options = replace(options, anchors=transforms.read_anchors(job.recipe.path(table.anchors)))
-    fitted = register.fit(job.stack(), options=options, executor=job.executor, kept=Kept(job.state / "pairs.jsonl"), progress=job.progress)
+    stack = job.stack()
+    kept = Kept(job.ws.pairs, partial(slicewise.pair, job, stack, window=MATCHED if options.contrast == "match" else 0))
+
+    def fit(options: register.Options) -> Transforms:
+        return register.fit(stack, options=options, executor=job.executor, kept=kept, progress=job.progress)
+
+    fitted = _with_others(job, stack, fit, options) if job.placed else fit(options)
     transforms.write(job.out, fitted)
     if fitted.bad:
         job.say("slices to doubt: " + ", ".join(f"{z} ({fitted.why.get(z, 'given')})" for z in fitted.bad))
 
 
+def _with_others(job: Job, stack: Volume, fit: Callable[[register.Options], Transforms], options: register.Options) -> Transforms:
+    """Slices came: those that had a place keep it, or all are placed anew."""
+    from fibsem_ij.verbs.register import extended, moved
+
+    before, now = transforms.read(job.out), {z: stack.names.index(name) for z, name in enumerate(job.placed)}
+    hold = job.hold or bool(job.recipe.register and job.recipe.register.hold)
+    if len(before) == len(stack):  # a run that was killed just before it could say that this is its result
+        return before if hold else fit(options)
+    if len(before) != len(now):
+        raise ValueError(f"expected transforms of the {len(now)} slices that were there, got {len(before)} in {job.out.name}; move it away")
+    if hold:
+        return extended(fit, options, before, now)
+    fitted = fit(options)
+    job.say(f"slices that were placed moved by up to {moved(before, fitted, now, stack.shape[1:]):.2f} px, now that there are more; "
+            "hold = true below [register] keeps them where they are")
+    return fitted
+
+
 def register_apply(job: Job) -> None:
+    from fibsem_ij.register.warp import MATCHED
     from fibsem_ij.verbs import register as verbs
 
     table = job.recipe.register
     assert table
-    verbs.apply(job.stack(), transforms.read(job.ws.transforms), job.out, interpolation=table.interpolation, contrast=table.even_out,
-                executor=job.executor, progress=job.progress, resume=job.key)
+    stack, fitted = job.stack(), transforms.read(job.ws.transforms)
+    of = slicewise.resampled(job, stack, fitted, window=MATCHED if table.even_out == "match" else 0)
+    verbs.apply(stack, fitted, job.out, interpolation=table.interpolation, contrast=table.even_out, executor=job.executor,
+                progress=job.progress, resume=job.key, of=of)
 
 
 def denoise_fit(job: Job) -> None:
@@ -72,8 +105,9 @@ def denoise_apply(job: Job) -> None:
 
     table = job.recipe.denoise
     assert table
-    verbs.apply(job.stack(), networks.read(job.reads[-1]), job.out, bad=job.bad(), draws=table.draws, flips=table.flips,
-                device=table.options.device, progress=job.progress, resume=job.key)
+    stack, network = job.stack(), networks.read(job.reads[-1])
+    verbs.apply(stack, network, job.out, bad=job.bad(), draws=table.draws, flips=table.flips, device=table.options.device,
+                progress=job.progress, resume=job.key, of=slicewise.networked(job, stack, neighbours=network.neighbours, bad=job.bad()))
 
 
 def segment_fit(job: Job) -> None:
@@ -99,8 +133,9 @@ def segment_apply(job: Job) -> None:
 
     table = job.recipe.segment
     assert table
-    verbs.apply(job.stack(), networks.read_all(job.reads[1]), job.out, tile=table.tile, flips=table.options.flips,
-                device=table.options.device, progress=job.progress, resume=job.key)
+    stack, trained = job.stack(), networks.read_all(job.reads[1])
+    verbs.apply(stack, trained, job.out, tile=table.tile, flips=table.options.flips, device=table.options.device, progress=job.progress,
+                resume=job.key, of=slicewise.networked(job, stack, neighbours=trained[0].neighbours))
 
 
 def segment_label(job: Job) -> None:

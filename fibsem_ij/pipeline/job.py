@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fibsem_ij import files
 from fibsem_ij.files import transforms
+from fibsem_ij.pipeline.source import Listing
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.volume import Volume
 from fibsem_ij.workspace import Workspace
@@ -25,6 +26,11 @@ class Job:
     executor: Executor | None = None
     progress: Callable[[int, int], None] | None = None
     say: Callable[[str], None] = lambda _: None
+    listing: Listing = field(default_factory=Listing)  # of the source
+    base: str = ""  # of what decides about every slice of the result
+    sums: tuple[str, ...] = ()  # of the slices of the store that it reads
+    placed: tuple[str, ...] = ()  # names of the slices that had a place before others came
+    hold: bool = False  # and keep it, whatever the recipe says
 
     @property
     def out(self) -> Path:

@@ -3,7 +3,9 @@
     {"recipe": {...}, "seeds": {...}, "versions": {...}, "git": {...} or null, "folder": where the recipe lay,
      "text": of recipe.toml as it was copied,
      "stages": {"register fit": {"key": ..., "options": {...}, "code": ..., "reads": {path: content}, "writes": {path: content},
-                                 "at": time, "seconds": 12.3} or {"running": key}},
+                                 "at": time, "seconds": 12.3, "grew": [contents of its result before slices came],
+                                 "slices": {name of a slice: size and time of its file}}, and while it runs
+                                "running": key, "was": content of its result, "sums": of the slices of it},
      "seen": {path: [look, content]}, "slices": {path: checksums of its slices}}
 
 Paths are relative to the workspace, contents are those of `fingerprints`. A look that has not changed spares the reading.
@@ -12,6 +14,7 @@ Paths are relative to the workspace, contents are those of `fingerprints`. A loo
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import Any
 
 from fibsem_ij.files.json_files import read_json, write_json
 from fibsem_ij.pipeline import fingerprints
+from fibsem_ij.pipeline.source import Listing
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.workspace import Workspace
 
@@ -34,6 +38,7 @@ class Record:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     seen: dict[str, list[str]] = field(default_factory=dict)
     slices: dict[str, str] = field(default_factory=dict)
+    source: Listing = field(default_factory=Listing)  # not written: of this run
 
     @classmethod
     def read(cls, workspace: Workspace) -> Record:
@@ -62,13 +67,25 @@ class Record:
             return held
         if quick and (path.is_dir() or path.stat().st_size > _SMALL):
             return f"touched {look}"
-        self.seen[name] = [look, fingerprints.content(path)]
-        return self.seen[name][1]
+        found = fingerprints.sums(path) if fingerprints.is_store(path) else []
+        return self._hold(path, found)
+
+    def sums(self, path: Path) -> tuple[str, ...]:
+        """The checksums of the slices of a store whose content was just asked for."""
+        return tuple(self.slices.get(self.name(path), "").split()) if fingerprints.is_store(path) else ()
+
+    def before(self, stage: str) -> Mapping[str, str]:
+        """The slices that a stage had before it."""
+        found: Mapping[str, str] = self.stages.get(stage, {}).get("slices", {})
+        return found
 
     def made(self, path: Path) -> str:
         """The content of a result that was just written."""
+        return self._hold(path, fingerprints.sums_of_new(path))
+
+    def _hold(self, path: Path, found: Sequence[str]) -> str:
         name = self.name(path)
-        if found := fingerprints.sums_of_new(path):
+        if found:
             self.slices[name] = " ".join(found)
         held = fingerprints.of_sums(path, found) if found else fingerprints.content(path)
         self.seen[name] = [fingerprints.look(path), held]

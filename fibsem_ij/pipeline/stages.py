@@ -27,6 +27,7 @@ from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.tables import Cells, Components, Link, Nuclei
 from fibsem_ij.workspace import Workspace
 
+_SEEN = ("voxel_nm", "databar", "detector")  # what of [input] decides about the pixels and their size
 _LEARNING = ("arrays", "learn", "volume.py")
 _NOT_THE_RESULT = ("device", "home", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
 
@@ -40,6 +41,7 @@ class Stage:
     options: dict[str, Any] = field(default_factory=dict)  # what of the recipe decides about the result
     code: tuple[str, ...] = ()  # parts of the house whose code does
     drawn: Path | None = None  # the layer it waits for, where none is brought in
+    learns: bool = False  # what it makes is as good for slices that come later
 
     @property
     def table(self) -> str:
@@ -52,7 +54,7 @@ def stages(recipe: Recipe, ws: Workspace, *, made: Collection[Path] = ()) -> lis
         return path.exists() and path not in made
 
     raw = _raw(recipe, ws)
-    found = [Stage("input", (recipe.path(recipe.input.src),), (raw,), read_input, _only(recipe, "input", "voxel_nm"))] \
+    found = [Stage("input", (recipe.path(recipe.input.src),), (raw,), read_input, _only(recipe, "input", *_SEEN))] \
         if recipe.input.src and recipe.path(recipe.input.src) != raw else []
     aligned = ws.aligned if recipe.register or there(ws.aligned) else raw
     grey = ws.clean if recipe.denoise or there(ws.clean) else aligned
@@ -83,7 +85,7 @@ def _register(recipe: Recipe, ws: Workspace, raw: Path) -> list[Stage]:
     known = (recipe.path(table.anchors),) if table.anchors else ()
     code = ("register", "arrays", "volume.py")
     return [Stage("register fit", (raw, *known), (ws.transforms,), register_fit,
-                  _but(recipe, "register", "anchors", "interpolation", "even_out"), code),
+                  _but(recipe, "register", "anchors", "interpolation", "even_out", "hold"), code),
             Stage("register apply", (raw, ws.transforms), (ws.aligned,), register_apply,
                   _only(recipe, "register", "interpolation", "even_out"), code)]
 
@@ -93,7 +95,8 @@ def _denoise(recipe: Recipe, ws: Workspace, grey: Path, fitted: tuple[Path, ...]
     assert table
     truth = tuple(recipe.path(said) for said in (table.clean, table.scans) if said)
     code, net = ("denoise", *_LEARNING), ws.network("denoise")
-    return [Stage("denoise fit", (grey, *fitted, *truth), (net,), denoise_fit, _but(recipe, "denoise", "clean", "scans"), code),
+    return [Stage("denoise fit", (grey, *fitted, *truth), (net,), denoise_fit, _but(recipe, "denoise", "clean", "scans"), code,
+                  learns=True),
             Stage("denoise apply", (grey, *fitted, net), (ws.clean,), denoise_apply, _only(recipe, "denoise", "flips", "draws"), code)]
 
 
@@ -105,7 +108,8 @@ def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:
     beside = layer.with_name("names.json")  # of a ROI set or a label stack
     known = (*((recipe.path(table.encoder),) if table.encoder else ()), *((beside,) if layer.is_file() and beside.exists() else ()))
     found = [Stage("segment fit", (grey, layer, *known), (net,), segment_fit,
-                   _but(recipe, "segment", "encoder", "layer", "preset", "base", *label), code, drawn=None if table.drawn else layer),
+                   _but(recipe, "segment", "encoder", "layer", "preset", "base", *label), code, drawn=None if table.drawn else layer,
+                   learns=True),
              Stage("segment apply", (grey, net), (ws.probabilities,), segment_apply, _only(recipe, "segment", "flips", "tile"), code)]
     if table.options.boundary_px is None:
         found.append(Stage("segment label", (ws.probabilities,), (ws.classes,), segment_label, _only(recipe, "segment", *label), code))

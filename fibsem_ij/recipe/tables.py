@@ -16,6 +16,8 @@ class Input:
     src: str = ""  # the stack; none: the raw.zarr, raw.tif, raw folder that lies in the workspace
     voxel_nm: tuple[float, float, float] | None = None  # z, y, x, where the file does not say it
     copy: bool = True  # into the workspace, as raw.zarr; else it is linked
+    detector: Literal["", "A", "B", "C", "D"] = ""  # of Janelia's .dat; none: the first that is on
+    databar: bool = False  # keep the rows of text that a microscope writes below the picture
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Register:
     home: str = ""  # of the Fiji whose plugins align
     anchors: str = ""  # file of known matrices
     interpolation: Literal["nearest", "linear", "cubic"] = "linear"  # nearest keeps noise white, for a denoiser that learns from it
+    hold: bool = False  # slices that are placed stay where they are when others come, instead of being placed anew with them
     even_out: Literal["none", "equalise", "match"] = "none"  # contrast of the aligned slices; match: to their neighbours
 
 

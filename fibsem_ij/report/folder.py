@@ -39,6 +39,7 @@ class Found:
     paths: dict[str, Path] = field(default_factory=dict)  # of each stack
     transforms: Transforms | None = None
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)  # what network.json says
+    slices: tables.Table | None = None  # what the microscope said of each
     tables: dict[str, tables.Table] = field(default_factory=dict)
     rounds: rounds.Table | None = None  # of drawing and training
     meanings: dict[str, dict[str, str]] = field(default_factory=dict)  # of each table: column -> what it is
@@ -84,7 +85,9 @@ def gather(folder: Path) -> Found:
             found.networks[path.parent.relative_to(folder).as_posix()] = said
     if (path := Workspace(folder).rounds).exists():
         found.rounds = _opened(found, path, rounds.read)
-    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {Workspace(folder).rounds}):
+    if (path := Workspace(folder).slices).exists():
+        found.slices = _opened(found, path, tables.read)
+    for path in sorted({*folder.glob("*.csv"), *folder.glob("*.parquet")} - {Workspace(folder).rounds, Workspace(folder).slices}):
         if table := _opened(found, path, tables.read):
             found.tables[path.name] = table
             found.meanings[path.name] = _meanings(_opened(found, path, sidecar.read) or {})

@@ -104,6 +104,17 @@ def test_slices_that_are_there_already_are_left_and_the_others_are_the_same(trai
     assert told[0][0] >= 2
 
 
+def test_what_stands_in_for_a_bad_slice_does_not_depend_on_what_is_done():
+    """Slice 2 sees 3 in place of a bad 4, were it alone; it must see 5, since 3 is its neighbour already."""
+    network = denoise.fit(SCANS[0], options=scene.quick("blindspot", updates=4, neighbours=2))
+    whole = denoise.apply(FRESH_NOISY, network, bad=[4])
+    for left in range(len(whole)):
+        out = whole.copy()
+        out[left] = 77
+        denoise.apply(FRESH_NOISY, network, out, bad=[4], done=set(range(len(whole))) - {left})
+        assert np.array_equal(out, whole), left
+
+
 def test_nothing_is_learned_from_bad_slices():
     spoiled = SCANS[0].copy()
     spoiled[[0, 5]] = 255

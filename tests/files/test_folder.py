@@ -63,7 +63,7 @@ def test_what_else_lies_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     assert files.read(tmp_path).names == ("1", "2")
     (tmp_path / "3.jpg").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"expected slices in .tif or .png, got 3.jpg; convert"):
+    with pytest.raises(ValueError, match=r"expected slices in .tif, .png or .dat, got 3.jpg; convert"):
         files.read(tmp_path)
     (tmp_path / "3.jpg").unlink()
     cv2.imwrite(str(tmp_path / "3.png"), PIXELS[0])

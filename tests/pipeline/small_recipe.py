@@ -44,7 +44,7 @@ groups = ["size", "grey"]
 [output]
 report = false
 """
-NOT_THE_SAME = ("run.json", "network.json", journal.NAME)  # say when, and how long
+NOT_THE_SAME = ("run.json", "network.json", "pairs.jsonl", journal.NAME)  # say when, how long, in which order
 
 
 def lay_out(folder: Path, recipe: str = RECIPE) -> Path:
