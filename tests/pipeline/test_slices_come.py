@@ -272,3 +272,21 @@ def test_what_is_remembered_is_small_and_plain(tmp_path: Path, eight: Any) -> No
     lines = (tmp_path / "ws" / "pairs.jsonl").read_text(encoding="ascii").splitlines()
     assert [(json.loads(line)["fixed"], json.loads(line)["moving"]) for line in sorted(lines, key=lambda line: json.loads(line)["fixed"])]
     assert len(lines) == 5
+
+
+def test_a_workspace_from_before_slices_were_remembered(tmp_path: Path, eight: Any) -> None:
+    give(tmp_path, eight, range(4))
+    run(tmp_path)
+    path = tmp_path / "ws" / "run.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    for stage in told["stages"].values():
+        stage.pop("slices", None)
+        stage.pop("grew")
+    for key in ("databar", "detector"):
+        told["stages"]["input"]["options"].pop(key)
+    told["stages"]["input"]["reads"] = {"slices": "another"}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    steps, _ = run(tmp_path)
+    assert (ran(steps), steps["input"].why) == (["input"], "slices changed")
+    give(tmp_path, eight, (4,))
+    assert run(tmp_path)[0]["input"].why == "1 slice came: 0004"
