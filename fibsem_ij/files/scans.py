@@ -89,7 +89,8 @@ class Acquired:
         steps = self.steps_nm
         pixels = [scan.pixel_nm if scan and scan.pixel_nm else (np.nan, np.nan) for scan in self.scans]
         thick = np.full(len(self.names), np.nan) if steps is None else np.r_[np.nan, steps]
-        return {"z": np.arange(len(self.names)), "slice": np.array([f"slice {name}" for name in self.names]),  # NB: 45 alone is a number
+        words = [name if name[:1].isalpha() else f"slice {name}" for name in self.names]  # NB: 45 alone would be a number
+        return {"z": np.arange(len(self.names)), "slice": np.array(words),
                 "z_nm": np.array([np.nan if scan is None or scan.z_nm is None else _round(scan.z_nm, 12) for scan in self.scans]),
                 "thickness_nm": np.array([_round(step) for step in thick.tolist()]),
                 "pixel_y_nm": np.array([_round(y) for y, _ in pixels]), "pixel_x_nm": np.array([_round(x) for _, x in pixels]),

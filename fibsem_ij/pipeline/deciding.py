@@ -79,7 +79,8 @@ def _changed(stage: Stage, known: Mapping[str, Any], record: Record, *, makers: 
              any_code: bool) -> tuple[str, bool]:
     """What its result was made of and is now another, "" where all is the same; and whether that is slices that came, and nothing else."""
     options, before = stage.options, known.get("options", {})
-    differ = [key for key in {**before, **options} if before.get(key) != options.get(key)]
+    # NB: an option that is newer than the result, and not used, is no other option.
+    differ = [key for key in {**before, **options} if before.get(key) != options.get(key) and (key in before or options.get(key))]
     if differ:
         return "; ".join(f"{key} is {_short(options.get(key))}, was {_short(before.get(key))}" for key in differ), False
     if known.get("code") != fingerprints.code(*stage.code) and not any_code:
@@ -97,8 +98,8 @@ def _other(stage: Stage, known: Mapping[str, Any], path: Path, record: Record, *
     was = known.get("reads", {}).get(record.name(path))
     if _content(stage, path, record, quick=quick) == was or _left(stage, path):
         return "", False
-    if stage.name == "input" and (came := growing.came(record.before("input"), record.source.slices)):
-        return came, growing.only_came(record.before("input"), record.source.slices)
+    if stage.name == "input" and (there := record.before("input")) and (came := growing.came(there, record.source.slices)):
+        return came, growing.only_came(there, record.source.slices)
     if path in makers and was in record.stages.get(makers[path], {}).get("grew", ()):
         return _CAME, True
     return f"{makers[path]}'s result changed" if path in makers else f"{record.name(path)} changed", False

@@ -82,8 +82,8 @@ def only_came(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
 
 def check_none_gone(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     if gone := [name for name in before if name not in now]:
-        raise ValueError(f"input: expected the slices that were there before, got none of {_ranges(gone, list(before))} in the source; put "
-                         "them back, or move raw.zarr away to go on without them")
+        raise ValueError(f"input: expected {_ranges(gone, list(before))} in the source as before, got no such file; put it back, or move "
+                         "raw.zarr away to go on without")
 
 
 def check_numbered(before: Mapping[str, str], now: Mapping[str, str], ws: Workspace, numbers: Sequence[int]) -> str:

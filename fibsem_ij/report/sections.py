@@ -16,10 +16,9 @@ import numpy as np
 from fibsem_ij import render
 from fibsem_ij.arrays.slices import middle
 from fibsem_ij.files import drawn
-from fibsem_ij.files.scans import GOOD
 from fibsem_ij.render.meshes import opened
 from fibsem_ij.render.objects import View, picture
-from fibsem_ij.report import page, plots
+from fibsem_ij.report import acquired, page, plots
 from fibsem_ij.report.folder import Found, describe
 from fibsem_ij.volume import Labels, Volume
 
@@ -45,17 +44,8 @@ def stack(found: Found) -> str:
                 row.append(page.figure(picture, name))
     facts = page.table(("stack", "what it is", "white noise in that slice, sd in grey values"),
                        [(found.paths[name].name, describe(src), _noise(src, min(z, len(src) - 1))) for name, src in stages])
-    return facts + _acquired(found) + "".join(page.heading(title) + page.grid(row, len(stages)) for title, row in rows.items() if row)
-
-
-def _acquired(found: Found) -> str:
-    """Slices that the microscope's headers make one doubt."""
-    said = found.slices or {}
-    if not {"slice", "note"} <= said.keys():
-        return ""
-    rows = [(str(name), str(note)) for name, note in zip(said["slice"], said["note"], strict=True) if note != GOOD]
-    heading = page.heading("By the headers of the microscope (slices.csv)")
-    return heading + (page.table(("slice", "what"), rows) if rows else page.text("No slice is missing."))
+    facts += acquired.part(found.slices)
+    return facts + "".join(page.heading(title) + page.grid(row, len(stages)) for title, row in rows.items() if row)
 
 
 def _noise(src: Volume, z: int) -> float | None:

@@ -47,6 +47,7 @@ def test_headers_tell_sizes_gaps_and_the_data_bar(tmp_path: Path) -> None:
     assert "about 1 slice missing between 0004 and 0005 (40 nm)" in said
     assert any("6 rows of a data bar" in line for line in said)
     assert tables.read(ws.slices)["thickness_nm"].tolist()[1:] == [20, 20, 20, 20, 40, 20, 20]
+    assert "Slices are 20 nm thick, nine in ten between 20 and 34:" in sections.stack(gathering.gather(ws.folder))
     assert "about 1 slice missing between 0004 and 0005" in sections.stack(gathering.gather(ws.folder))
     kept, _ = run(tmp_path, "databar = true")
     assert kept["input"].why == "databar is True, was False"
