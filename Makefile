@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test faults wheel env display lint clean
+.PHONY: demo test faults bench wheel env display lint clean
 
 demo: env
 	$(BIN)/fibsem-ij demo $(DEMO)
@@ -19,6 +19,10 @@ test: env display lint
 FAULTS ?= 20
 faults: env
 	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_pipeline_faults.py -k killed
+
+# All benchmarks side by side with their peers, into benchmarks/RESULTS.md: small, or with FULL=1 as a whole.
+bench: env
+	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full)
 
 # The wheel in an environment of its own, away from the sources: it installs, its doctor finds all it needs, its demo tells its story.
 WHEEL := build/wheel

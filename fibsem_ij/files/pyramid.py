@@ -39,14 +39,14 @@ def halved(slices: Pixels, *, nearest: bool) -> Pixels:
     """One slice of the coarser copy from two, or the last one, of the finer."""
     if nearest:
         return np.ascontiguousarray(slices[0, ::2, ::2])
-    _, y, x = slices.shape
     wide: Any = {"u1": np.uint16, "u2": np.uint32}.get(slices.dtype.str[1:], np.float64)
-    even = np.pad(slices, ((0, slices.shape[0] % 2), (0, y % 2), (0, x % 2)), mode="edge")
-    total = np.zeros(((y + 1) // 2, (x + 1) // 2), wide)
-    for z in (0, 1):
-        for i in (0, 1):
-            for j in (0, 1):
-                total += even[z, i::2, j::2]
+    _, y, x = slices.shape
+    even = np.pad(slices, ((0, 0), (0, y % 2), (0, x % 2)), mode="edge") if y % 2 or x % 2 else slices
+    total = np.add(even[0], even[-1], dtype=wide)
+    total = total[::2] + total[1::2]  # whole rows first: across a row every second pixel is read, which is slow
+    total = total[:, ::2] + total[:, 1::2]
     if slices.dtype.kind == "f":
         return (total / 8).astype(slices.dtype)
-    return ((total + 4) // 8).astype(slices.dtype)
+    total += 4
+    total //= 8
+    return total.astype(slices.dtype)

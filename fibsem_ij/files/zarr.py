@@ -11,7 +11,9 @@ store says so ("whole"), so that a chunk missing from one of ours is an error; i
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -116,8 +118,12 @@ def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np
 def _add_coarser(group: zarr.Group, finest: Any, *, nearest: bool) -> None:
     for level, shape in enumerate(coarser(finest.shape), 1):
         copy = _array(group, level, shape, finest.dtype)
-        for z in range(shape[0]):
-            copy[z] = halved(np.asarray(finest[2 * z:2 * z + 2]), nearest=nearest)
+
+        def make(z: int, copy: Any = copy, finest: Any = finest) -> None:
+            copy[z] = halved(np.asarray(finest[2 * z:2 * z + (1 if nearest else 2)]), nearest=nearest)
+
+        with ThreadPoolExecutor() as pool:  # a few slices in memory for each core
+            deque(pool.map(make, range(shape[0])), maxlen=0)
         finest = copy
 
 
