@@ -11,9 +11,7 @@ store says so ("whole"), so that a chunk missing from one of ours is an error; i
 from __future__ import annotations
 
 import shutil
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -25,7 +23,7 @@ import zarr
 
 from fibsem_ij.files.journal import Journal
 from fibsem_ij.files.json_files import read_json, write_json
-from fibsem_ij.files.pyramid import coarser, halved, placed
+from fibsem_ij.files.pyramid import Copies, coarser, placed
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window, check_slice
 from fibsem_ij.files.stored import Found, checked_record, record_of
 from fibsem_ij.files.units import nanometres
@@ -83,9 +81,12 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
         back = _stack(finest, part / "0", whole=True)
+        smaller = [_array(group, level, shape, noun.dtype) for level, shape in enumerate(coarser(noun.shape), 1)]
+        copies = Copies([finest, *smaller], nearest=_nearest(noun))
 
         def put(z: int, pixels: Pixels) -> None:
             finest[z] = pixels
+            copies.add(z, pixels)
             if journal:
                 journal.add(z, pixels)
 
@@ -94,7 +95,7 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
         out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=back, done=journal.sums if journal else ())
         yield out
         out.check_done()
-        _add_coarser(group, finest, nearest=_nearest(noun))
+        copies.finish()
         group.attrs.update(_attributes(path.stem, noun) | (_label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}))
 
 
@@ -113,18 +114,6 @@ def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np
     codec = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
     return group.create_array(str(level), shape=shape, dtype=dtype, chunks=chunks, compressors=codec, fill_value=0,
                               chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
-
-
-def _add_coarser(group: zarr.Group, finest: Any, *, nearest: bool) -> None:
-    for level, shape in enumerate(coarser(finest.shape), 1):
-        copy = _array(group, level, shape, finest.dtype)
-
-        def make(z: int, copy: Any = copy, finest: Any = finest) -> None:
-            copy[z] = halved(np.asarray(finest[2 * z:2 * z + (1 if nearest else 2)]), nearest=nearest)
-
-        with ThreadPoolExecutor() as pool:  # a few slices in memory for each core
-            deque(pool.map(make, range(shape[0])), maxlen=0)
-        finest = copy
 
 
 def _nearest(noun: Volume) -> bool:
