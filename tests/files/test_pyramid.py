@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def test_any_order_and_slices_that_come_again(depth: int, nearest: bool) -> None
     rng = np.random.default_rng(depth)
     wanted = arrays((depth, 5, 9), "uint16")
     wanted[0][:] = rng.integers(0, 60_000, wanted[0].shape)
-    for fine, coarse in zip(wanted, wanted[1:], strict=False):
+    for fine, coarse in pairwise(wanted):
         for z in range(len(coarse)):
             coarse[z] = halved(fine[2 * z:2 * z + 2], nearest=nearest)
     straight, far_apart, again, some = range(depth), [*range(0, depth, 2), *range(1, depth, 2)], rng.permutation(depth), range(depth // 2)
