@@ -46,14 +46,14 @@ def halved(slices: Pixels, *, nearest: bool) -> Pixels:
     wide: Any = {"u1": np.uint16, "u2": np.uint32}.get(slices.dtype.str[1:], np.float64)
     _, y, x = slices.shape
     even = np.pad(slices, ((0, 0), (0, y % 2), (0, x % 2)), mode="edge") if y % 2 or x % 2 else slices
-    total = np.add(even[0], even[-1], dtype=wide)
+    total: Pixels = np.add(even[0], even[-1], dtype=wide)
     total = total[::2] + total[1::2]  # whole rows first: across a row every second pixel is read, which is slow
     total = total[:, ::2] + total[:, 1::2]
     if slices.dtype.kind == "f":
-        return (total / 8).astype(slices.dtype)
+        return np.asarray(total / 8, slices.dtype)
     total += 4
     total //= 8
-    return total.astype(slices.dtype)
+    return np.asarray(total, slices.dtype)
 
 
 class Copies:
