@@ -100,7 +100,7 @@ def create(path: Path, noun: Volume, *, resume: str = "") -> Iterator[Filled]:
 
 
 def begun(part: Path) -> zarr.Group:
-    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made at the end."""
+    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made anew."""
     for torn in (part / "0").rglob("*.partial"):
         torn.unlink()
     for level in part.iterdir():
