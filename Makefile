@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test faults env display lint clean
+.PHONY: demo test faults bench wheel env display lint clean
 
 demo: env
 	$(BIN)/fibsem-ij demo $(DEMO)
@@ -19,6 +19,20 @@ test: env display lint
 FAULTS ?= 20
 faults: env
 	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_pipeline_faults.py -k killed
+
+# All benchmarks side by side with their peers, into benchmarks/RESULTS.md: small, or with FULL=1 as a whole.
+bench: env
+	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full)
+
+# The wheel in an environment of its own, away from the sources: it installs, its doctor finds all it needs, its demo tells its story.
+WHEEL := build/wheel
+wheel:
+	rm -rf $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)/env
+	$(WHEEL)/env/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(WHEEL)/env/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	$(WHEEL)/env/bin/python -m pip install --quiet $(WHEEL)/*.whl
+	cd $(WHEEL) && export PYTHONPATH= && env/bin/fibsem-ij doctor && env/bin/fibsem-ij recipes && env/bin/fibsem-ij demo demo --minutes 0.2
 
 lint: env
 	$(BIN)/ruff check .
@@ -44,4 +58,4 @@ display:
 	   xvfb fontconfig libfreetype6 libxext6 libxi6 libxrender1 libxtst6 libegl1 libgl1-mesa-dri chromium; } >/dev/null 2>&1 || echo "Not all of them could be installed"
 
 clean:
-	rm -rf $(VENV) demo-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-* build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,7 +13,10 @@ _RAW = ("raw.zarr", "raw.tif", "raw.tiff", "raw.mrc", "raw.npy", "raw")  # a sta
 
 @dataclass(frozen=True)
 class Workspace:
-    folder: Path
+    folder: Path  # or its name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def raw(self) -> Path:

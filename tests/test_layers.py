@@ -17,12 +17,13 @@ TOP = ("cli", "doctor", "demo", "workspace", "pipeline", "review", "render", "re
 # What a part of the house may import of the house.
 MAY: dict[str, set[str]] = {
     "volume": set(),
+    "sockets": set(),
     "arrays": {"volume"},
-    "learn": {"volume", "arrays"},
-    **{room: {"volume", "arrays", "learn"} for room in ROOMS},
+    "learn": {"volume", "sockets", "arrays"},
+    **{room: {"volume", "sockets", "arrays", "learn"} for room in ROOMS},
     "files": {"volume", "arrays", "learn"},
     "fiji": {"volume", "arrays"},
-    **{top: {"volume", "arrays", "learn", *ROOMS, "files", "fiji", *TOP} for top in TOP},
+    **{top: {"volume", "sockets", "arrays", "learn", *ROOMS, "files", "fiji", *TOP} for top in TOP},
     "__init__": {"volume"},
     "__main__": {"cli"},
 }

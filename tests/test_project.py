@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+
+from fibsem_ij.cli import commands
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -41,6 +46,7 @@ def test_ci_runs_what_the_readme_tells() -> None:
 
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def blocks(language: str) -> list[str]:
@@ -63,11 +69,32 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    from typer.testing import CliRunner
+def each_command(found: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, inside in getattr(found, "commands", {}).items():
+        yield from each_command(inside, (*words, name))
+    if not hasattr(found, "commands"):
+        yield words, found
 
-    from fibsem_ij.cli import app
 
-    for words in re.findall(r"^    fibsem-ij ((?:[a-z-]+ ?)+)", README, re.MULTILINE):
-        shown = CliRunner().invoke(app, [*words.split(), "--help"])
-        assert shown.exit_code == 0, f"README names `fibsem-ij {words}`: {shown.output}"
+def test_every_command_has_help_with_an_example_that_it_understands() -> None:
+    for words, command in each_command(commands()):
+        name = " ".join(("fibsem-ij", *words))
+        examples = re.findall(rf"{name}\b([^;\n]*)", command.help or "")
+        assert examples, f"the help of `{name}` has no example; write one, as the others have"
+        for example in examples:
+            command.make_context(name, shlex.split(example))  # raises where an option or an argument is not its own
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_exists_with_its_options(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4,}(?:\.venv/bin/)?(fibsem-ij [a-z].*(?:\n {8,}\[--.*)*)", text, re.MULTILINE)
+    lines += re.findall(r"`(fibsem-ij [a-z][^`]*)`", text)
+    for line in lines:
+        found = commands()
+        for word in line.replace("|", " | ").split()[1:]:
+            if hasattr(found, "commands"):
+                assert word in found.commands, f"{page.name} names a command that is none: {line}"
+                found = found.commands[word]
+        known = {option for param in getattr(found, "params", ()) for option in param.opts}
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)) <= known, f"{page.name} names an option that is none: {line}"

@@ -43,7 +43,10 @@ def demo(
     minutes: Annotated[float, typer.Option(help="Of both trainings; twenty give what the methods can.", min=0.01)] = 1.8,
     json_: Json = False,
 ) -> None:
-    """Make a small phantom, run a recipe over it, give labels and ROI set to a real ImageJ, score it all against the truth, and report."""
+    """Make a small phantom, run a recipe over it, give labels and ROI set to a real ImageJ, score it all against the truth, and report.
+
+    fibsem-ij demo demo/
+    """
     from fibsem_ij import demo as story
 
     told = story.tell(folder, seed=seed, minutes=minutes, say=say)
@@ -56,7 +59,10 @@ def doctor(
     check: Annotated[bool, typer.Option("--check", help="Also let Fiji's TurboReg and SIFT recover known motions.")] = False,
     json_: Json = False,
 ) -> None:
-    """Tell what works here, and what to do about what does not. Exit code 1 if something needed does not work."""
+    """Tell what works here, and what to do about what does not. Exit code 1 if something needed does not work.
+
+    fibsem-ij doctor --home /Applications/Fiji.app --check
+    """
     from fibsem_ij import doctor as physician
 
     findings = physician.examine(home=str(home) if home else None, check=check)

@@ -19,8 +19,8 @@ Fitted = Annotated[Path, typer.Argument(help="Transforms: .json.")]
 def fit(
     src: Source,
     transforms: Annotated[Path, typer.Argument(help="Transforms to write: .json.")],
-    aligner: Annotated[Literal["turboreg", "sift", "fiji-turboreg", "fiji-sift"],
-                       typer.Option(help="How a pair of slices is fitted; fiji-: by the plugins of your Fiji.")] = "turboreg",
+    aligner: Annotated[str, typer.Option(help="How a pair of slices is fitted: turboreg, sift; fiji-turboreg, fiji-sift: by the plugins "
+                                              "of your Fiji; or what another package plugs in.")] = "turboreg",
     model: Annotated[Literal["translation", "rigid", "similarity", "affine"], typer.Option(help="What a slice may do.")] = "affine",
     runs: Annotated[int, typer.Option(help="Stochastic runs a pair; their median is the fit.", min=1)] = 25,
     reach: Annotated[int, typer.Option(help="Fit pairs at distance 1 to this.", min=1)] = 2,

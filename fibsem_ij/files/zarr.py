@@ -23,7 +23,7 @@ import zarr
 
 from fibsem_ij.files.journal import Journal
 from fibsem_ij.files.json_files import read_json, write_json
-from fibsem_ij.files.pyramid import coarser, halved, placed
+from fibsem_ij.files.pyramid import Copies, coarser, placed
 from fibsem_ij.files.stack import Filled, Pixels, Slices, Window, check_slice
 from fibsem_ij.files.stored import Found, checked_record, record_of
 from fibsem_ij.files.units import nanometres
@@ -81,9 +81,12 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
         back = _stack(finest, part / "0", whole=True)
+        smaller = [_array(group, level, shape, noun.dtype) for level, shape in enumerate(coarser(noun.shape), 1)]
+        copies = Copies([finest, *smaller], nearest=_nearest(noun))
 
         def put(z: int, pixels: Pixels) -> None:
             finest[z] = pixels
+            copies.add(z, pixels)
             if journal:
                 journal.add(z, pixels)
 
@@ -93,12 +96,12 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
         out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=back, done=journal.sums if journal else ())
         yield out
         out.check_done()
-        _add_coarser(group, finest, nearest=_nearest(noun))
+        copies.finish()
         group.attrs.update(_attributes(path.stem, noun) | (_label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}))
 
 
 def begun(part: Path) -> zarr.Group:
-    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made at the end."""
+    """The group of a store to fill. Of an unfinished one go chunks that were cut, and the smaller copies, which are made anew."""
     for torn in (part / "0").rglob("*.partial"):
         torn.unlink()
     for level in part.iterdir():
@@ -112,14 +115,6 @@ def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np
     codec = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
     return group.create_array(str(level), shape=shape, dtype=dtype, chunks=chunks, compressors=codec, fill_value=0,
                               chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
-
-
-def _add_coarser(group: zarr.Group, finest: Any, *, nearest: bool) -> None:
-    for level, shape in enumerate(coarser(finest.shape), 1):
-        copy = _array(group, level, shape, finest.dtype)
-        for z in range(shape[0]):
-            copy[z] = halved(np.asarray(finest[2 * z:2 * z + 2]), nearest=nearest)
-        finest = copy
 
 
 def _nearest(noun: Volume) -> bool:

@@ -1,7 +1,7 @@
 """The learning floor: what the rooms that learn share. Arrays in, arrays out; neither files nor Java.
 
-    nets/        one network, one file, one frozen config
-    network      Network = name + config + module + all that is needed to use it again; NETS; build
+    nets/        one network, one file, one frozen config; NETS lists them
+    network      Network = name + config + module + all that is needed to use it again; build
     scale        grey values -> network input, and back
     patches      training patches, drawn on the fly, and what is done to them (augment)
     losses       dice, cross-entropy and their kin

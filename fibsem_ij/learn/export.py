@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from fibsem_ij.learn.network import NETS, Network
+from fibsem_ij.learn.network import Network, module_of
 
 OPSET = 18
 FACTORY = "build"  # in the source: build(**config) -> module
@@ -33,7 +33,7 @@ _OURS = "fibsem_ij."
 
 def to_source(network: Network) -> str:
     """The network as one Python file that needs PyTorch, what `needs` says, and nothing of ours."""
-    parts = "\n\n".join(_sources(NETS[network.name], set()))
+    parts = "\n\n".join(_sources(module_of(network.name).__name__, set()))
     doc = f'"""The network {network.name} of fibsem-ij, complete in this file: {FACTORY}(**config) makes it."""'
     return f"{doc}\n\nfrom __future__ import annotations\n\n{parts}\n\ndef {FACTORY}(**config):\n    return Net(Config(**config))\n"
 

@@ -8,32 +8,24 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
+from fibsem_ij import sockets
+from fibsem_ij.learn.nets import NETS
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.volume import checked_voxel
 
-NETS: Mapping[str, str] = MappingProxyType({
-    "unet": "fibsem_ij.learn.nets.unet",
-    "resunet": "fibsem_ij.learn.nets.resunet",
-    "efficientunet": "fibsem_ij.learn.nets.efficientunet",
-    "transunet": "fibsem_ij.learn.nets.transunet",
-    "setr": "fibsem_ij.learn.nets.setr",
-    "msdnet": "fibsem_ij.learn.nets.msdnet",
-    "vae": "fibsem_ij.learn.nets.vae",
-})
 ACTIVATIONS = ("none", "sigmoid", "softmax")
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    name: str  # of NETS
+    name: str  # of NETS, or plugged in
     config: Any
     module: nn.Module
     scale: Scale = field(default_factory=Scale)
@@ -64,7 +56,7 @@ class Network:
 
 def configure(name: str, /, **config: Any) -> Any:
     """The checked config of a network; what is left out has its default."""
-    return _configured(_module_of(name).Config, name, config)
+    return _configured(module_of(name).Config, name, config)
 
 
 def build(name: str, /, *, seed: int = 1, **config: Any) -> tuple[Any, nn.Module]:
@@ -72,20 +64,23 @@ def build(name: str, /, *, seed: int = 1, **config: Any) -> tuple[Any, nn.Module
     checked = configure(name, **config)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # NB: torch.manual_seed would seed the GPU too, for good
-        return checked, _module_of(name).Net(checked)
+        return checked, module_of(name).Net(checked)
 
 
 def layout(name: str, config: Any) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     """Shape and dtype of every tensor of a network's state, for no memory at all."""
     with torch.device("meta"):
-        module = _module_of(name).Net(config)
+        module = module_of(name).Net(config)
     return {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in module.state_dict().items()}
 
 
-def _module_of(name: str) -> Any:
-    if name not in NETS:
-        raise ValueError(f"expected a network of {', '.join(NETS)}, got {name!r}{_nearest(name, NETS)}")
-    return importlib.import_module(NETS[name])
+def module_of(name: str) -> Any:
+    if name in NETS:
+        return importlib.import_module(NETS[name])
+    known = sockets.names("networks", NETS)
+    if name not in known:
+        raise ValueError(f"expected a network of {', '.join(known)}, got {name!r}{_nearest(name, known)}")
+    return sockets.load("networks", name)
 
 
 def _configured(config_class: Any, name: str, config: Mapping[str, Any]) -> Any:
@@ -100,6 +95,6 @@ def _configured(config_class: Any, name: str, config: Mapping[str, Any]) -> Any:
     return config_class(**config)
 
 
-def _nearest(name: Any, known: Mapping[str, Any]) -> str:
+def _nearest(name: Any, known: Collection[str]) -> str:
     found = difflib.get_close_matches(str(name), known, n=1, cutoff=0)
     return f"; did you mean {found[0]!r}?"

@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
+from fibsem_ij.measure import groups
 from fibsem_ij.measure.columns import Table, Voxel
-from fibsem_ij.measure.options import GREY, Options
+from fibsem_ij.measure.options import Options
 from fibsem_ij.volume import ArrayLike, checked_voxel
 
 __all__ = ["Options", "Table", "apply"]
@@ -55,35 +55,17 @@ def _measured(labels: ArrayLike, image: Any, options: Options, voxel: Voxel, pro
     """The columns of all groups, without units."""
     from fibsem_ij.measure.objects import Objects
 
-    if image is None and (grey := [name for name in options.groups if name in GREY]):
+    if image is None and (grey := [name for name in options.groups if groups.needs_image(name)]):
         raise ValueError(f"expected an image for {', '.join(grey)}, got labels only; give the grey stack they were made from")
     objects = Objects.of(labels)
     if doubt := objects.doubt(labels.shape):
         warnings.warn(doubt, stacklevel=3)
-    groups = _groups(labels, objects, image, options, voxel)
+    given = groups.Given(labels, objects, image, voxel, options)
     found: Table = {"label": objects.ids}
     for done, name in enumerate(options.groups, 1):
-        found |= groups[name]()
+        found |= groups.measured(name, given)
         if progress:
             progress(done, len(options.groups))
     if {"hull_volume", "filled_volume"} <= found.keys():
         found["solidity_filled"] = found["filled_volume"] / found["hull_volume"]
     return found
-
-
-def _groups(labels: ArrayLike, objects: Any, image: Any, options: Options, voxel: Voxel) -> dict[str, Callable[[], Table]]:
-    """Name -> what computes its columns. What a group needs beside labels and objects is told here and nowhere else."""
-    from fibsem_ij.measure import grey, hull, moments, skeleton, surface, texture, topology
-
-    shape: dict[str, Any] = {"voxel_nm": voxel}
-    levels: dict[str, Any] = {"levels": options.levels, "span": options.span}
-    size = cache(lambda: moments.moments(labels, objects, **shape))
-    return {"size": size,
-            "surface": lambda: surface.surface(labels, objects, centroids=moments.centroids(size(), voxel), **shape),
-            "hull": lambda: hull.hull(labels, objects, **shape),
-            "topology": lambda: topology.topology(labels, objects, **shape),
-            "skeleton": lambda: skeleton.skeleton(labels, objects, crop_voxels=options.crop_voxels, **shape),
-            "grey": lambda: grey.grey(labels, objects, image),
-            "texture": lambda: texture.texture(labels, objects, image, **levels),
-            "spectrum": lambda: texture.spectrum.spectrum(labels, objects, image, radius=options.spectrum_radius,
-                                                          columns=options.spectrum_columns, **levels)}

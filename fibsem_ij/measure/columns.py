@@ -8,7 +8,6 @@ dimension 0 keeps its bare name. `definitions` of a table are what goes into the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,18 @@ Table = dict[str, npt.NDArray[Any]]
 Definition = tuple[int, str]  # dimension 0..3; one sentence
 Voxel = tuple[float, float, float] | None  # nm (z, y, x)
 
-# The modules whose DEFINITIONS say what their columns are.
-MODULES = ("moments", "surface", "hull", "topology", "skeleton", "grey", "texture", "between")
 LABEL: Mapping[str, Definition] = {"label": (0, "The number of the object in the label image.")}
 
 
 def definitions() -> dict[str, Definition]:
     """Of every column that may ever be given, by its name without a unit."""
+    from fibsem_ij.measure import between, groups
+
     found = dict(LABEL)
-    for name in MODULES:
-        found |= import_module(f"fibsem_ij.measure.{name}").DEFINITIONS
+    for module in (*groups.modules(), between):
+        if twice := found.keys() & module.DEFINITIONS.keys():
+            raise ValueError(f"expected columns of {module.__name__} with names of their own, got {', '.join(sorted(twice))}; rename them")
+        found |= module.DEFINITIONS
     return found
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHAPE = ("size", "surface", "hull", "topology", "skeleton")
-GREY = ("grey", "texture", "spectrum")  # need the image
-GROUPS = (*SHAPE, *GREY)
+from fibsem_ij.measure import groups
 
 
 @dataclass(frozen=True)
@@ -19,9 +17,10 @@ class Options:
     crop_voxels: int = 2**27  # the skeleton of an object with a larger box is measured on a coarser grid, and a column says so
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.groups if name not in GROUPS]
-        if unknown:
-            raise ValueError(f"expected groups of {', '.join(GROUPS)}, got {', '.join(map(repr, unknown))}; choose some of them")
+        if others := [name for name in self.groups if name not in groups.GROUPS]:
+            known = groups.names()
+            if unknown := [name for name in others if name not in known]:
+                raise ValueError(f"expected groups of {', '.join(known)}, got {', '.join(map(repr, unknown))}; choose some of them")
         for name, least in (("levels", 2), ("spectrum_radius", 1), ("crop_voxels", 4096)):
             if getattr(self, name) < least:
                 raise ValueError(f"expected {name} of at least {least}, got {getattr(self, name)}; leave it out for the default")

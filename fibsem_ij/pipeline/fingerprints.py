@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import fibsem_ij
-from fibsem_ij import files
+from fibsem_ij import files, sockets
 from fibsem_ij.files import journal, probabilities
 from fibsem_ij.files.globs import is_glob, matching
 from fibsem_ij.files.json_files import read_json
@@ -75,9 +75,12 @@ def of(value: Any) -> str:
 
 @cache
 def code(*parts: str) -> str:
-    """Of the sources of some parts of the house."""
+    """Of the sources of some parts of the house, and of what other packages plug in, "aligners:NAME"."""
     home, told = Path(fibsem_ij.__file__).parent, hashlib.sha256()
     for part in parts:
+        if ":" in part:
+            told.update(sockets.fingerprint(*part.split(":", 1)).encode())
+            continue
         place = home / part
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             told.update(f"{path.relative_to(home).as_posix()}\n".encode() + path.read_bytes())

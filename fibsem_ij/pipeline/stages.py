@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fibsem_ij import sockets
 from fibsem_ij.pipeline import numbered
 from fibsem_ij.pipeline.fingerprints import plain
 from fibsem_ij.pipeline.grey import (
@@ -39,7 +40,7 @@ class Stage:
     writes: tuple[Path, ...]
     work: Callable[[Job], None]
     options: dict[str, Any] = field(default_factory=dict)  # what of the recipe decides about the result
-    code: tuple[str, ...] = ()  # parts of the house whose code does
+    code: tuple[str, ...] = ()  # parts of the house whose code does, and "aligners:NAME" of other packages
     drawn: Path | None = None  # the layer it waits for, where none is brought in
     learns: bool = False  # what it makes is as good for slices that come later
 
@@ -85,7 +86,7 @@ def _register(recipe: Recipe, ws: Workspace, raw: Path) -> list[Stage]:
     known = (recipe.path(table.anchors),) if table.anchors else ()
     code = ("register", "arrays", "volume.py")
     return [Stage("register fit", (raw, *known), (ws.transforms,), register_fit,
-                  _but(recipe, "register", "anchors", "interpolation", "even_out", "hold"), code),
+                  _but(recipe, "register", "anchors", "interpolation", "even_out", "hold"), (*code, *_plugged("aligners", table.aligner))),
             Stage("register apply", (raw, ws.transforms), (ws.aligned,), register_apply,
                   _only(recipe, "register", "interpolation", "even_out"), code)]
 
@@ -103,7 +104,7 @@ def _denoise(recipe: Recipe, ws: Workspace, grey: Path, fitted: tuple[Path, ...]
 def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:
     table = recipe.segment
     assert table
-    code, net, layer = ("segment", *_LEARNING), ws.network("segment"), ws.layer(table.layer)
+    code, net, layer = ("segment", *_LEARNING, *_plugged("networks", table.options.network)), ws.network("segment"), ws.layer(table.layer)
     label = ("how", "threshold", "priority", "crumbs", "least_voxels")
     beside = layer.with_name("names.json")  # of a ROI set or a label stack
     known = (*((recipe.path(table.encoder),) if table.encoder else ()), *((beside,) if layer.is_file() and beside.exists() else ()))
@@ -136,13 +137,14 @@ def _objects(recipe: Recipe, ws: Workspace, grey: Path, *, classes: bool) -> Sta
 
 
 def _measure(recipe: Recipe, ws: Workspace, grey: Path) -> Stage:
-    from fibsem_ij.measure.options import GREY
+    from fibsem_ij.measure import groups
 
     assert recipe.measure
-    image = (grey,) if set(recipe.measure.options.groups) & set(GREY) else ()
+    asked = recipe.measure.options.groups
+    image = (grey,) if any(map(groups.needs_image, asked)) else ()
     classes = (ws.classes,) if isinstance(recipe.objects, Components) and not recipe.objects.of and recipe.segment else ()
     return Stage("measure", (ws.labels, *image, *classes), (ws.measures,), numbered.measure, _but(recipe, "measure"),
-                 ("measure", "arrays", "volume.py"))
+                 ("measure", "arrays", "volume.py", *_plugged("measures", *asked)))
 
 
 def _output(recipe: Recipe, ws: Workspace, written: list[Path]) -> list[Stage]:
@@ -156,6 +158,10 @@ def _output(recipe: Recipe, ws: Workspace, written: list[Path]) -> list[Stage]:
     if table.report:
         found.append(Stage("output report", tuple(written), (ws.report,), numbered.report, {}, ("report", "render")))
     return found
+
+
+def _plugged(kind: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{kind}:{name}" for name in names if name in sockets.plugged(kind))
 
 
 def _only(recipe: Recipe, table: str, *names: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from fibsem_ij import denoise, segment
 from fibsem_ij.recipe.tables import OBJECTS, Components, Denoise, Input, Measure, Objects, Output, Register, Segment
 from fibsem_ij.recipe.values import checked, unknown
 from fibsem_ij.segment.presets import based
+from fibsem_ij.verbs.register import IN_FIJI
 
 _OWN = {Register: ("aligner", "anchors"), Components: ("least_voxels",)}  # keys of Options that the table says in its own way
 _TABLES: Mapping[str, Any] = {"input": Input, "register": Register, "denoise": Denoise, "segment": Segment, "objects": None,
@@ -129,7 +130,7 @@ def _default_options(name: str, kind: Any, said: dict[str, Any]) -> Any:
 def _changed(kind: Any, options: Any, values: dict[str, Any], more: dict[str, Any]) -> Any:
     if "updates" in more and "minutes" not in more:
         more["minutes"] = None
-    if kind is Register and not (aligner := values.get("aligner", "turboreg")).startswith("fiji-"):
+    if kind is Register and (aligner := values.get("aligner", "turboreg")) not in IN_FIJI:
         more["aligner"] = aligner
     if kind is Segment and values.get("base"):
         return based(replace(options, **more), values["base"])

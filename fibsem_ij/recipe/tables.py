@@ -23,7 +23,7 @@ class Input:
 @dataclass(frozen=True)
 class Register:
     options: register.Options = field(default_factory=register.Options)
-    aligner: Literal["turboreg", "sift", "fiji-turboreg", "fiji-sift"] = "turboreg"
+    aligner: str = "turboreg"  # of register.Options, or fiji-turboreg, fiji-sift
     home: str = ""  # of the Fiji whose plugins align
     anchors: str = ""  # file of known matrices
     interpolation: Literal["nearest", "linear", "cubic"] = "linear"  # nearest keeps noise white, for a denoiser that learns from it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
@@ -11,15 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij import sockets
 from fibsem_ij.arrays.contrast import equalise, match
 from fibsem_ij.arrays.slices import around, map_slices
 from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, by_repetition, look
 from fibsem_ij.register.models import Frame
-from fibsem_ij.register.options import Options
+from fibsem_ij.register.options import ALIGNERS, Options
 from fibsem_ij.register.pairs import Aligner, Pair, Step, fit_pairs, steps
-from fibsem_ij.register.sift import Sift
 from fibsem_ij.register.stack import bridge, consistent, solve, without_trend
-from fibsem_ij.register.turboreg import TurboReg
 from fibsem_ij.register.warp import MATCHED, on_canvas
 from fibsem_ij.volume import ArrayLike, Transforms
 
@@ -102,17 +102,17 @@ class _Matched:
 
 
 def _aligner(options: Options) -> Aligner:
-    if options.aligner == "turboreg":
-        one = TurboReg(options.model, options.runs)
-        if options.device == "cpu":
-            return one
+    if not isinstance(options.aligner, str):
+        return options.aligner
+    ours = ALIGNERS.get(options.aligner)
+    kind: Any = pkgutil.resolve_name(ours) if ours else sockets.load("aligners", options.aligner)
+    aligner: Any = kind(options.model, options.runs)
+    if options.device != "cpu":  # of turboreg alone, as the options have seen
         from fibsem_ij.register.together import Together  # brings torch
 
-        return Together(one, options.device)
-    if options.aligner == "sift":
-        return Sift(options.model, options.runs)
-    assert callable(options.aligner)
-    return options.aligner
+        aligner = Together(aligner, options.device)
+    one: Aligner = aligner
+    return one
 
 
 def _spread(pairs: Mapping[Step, Pair], good: Sequence[int], depth: int) -> npt.NDArray[np.float64]:

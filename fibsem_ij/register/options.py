@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij import sockets
 from fibsem_ij.volume import MODELS
 
 _CHOICES = {"model": MODELS, "contrast": ("none", "equalise", "match"), "canvas": ("same", "pad", "crop")}
-_ALIGNERS = ("turboreg", "sift")
+# Ours by name, the one place where they are registered: a class or function of (model, runs) that gives an aligner, see `pairs`.
+ALIGNERS = MappingProxyType({"turboreg": "fibsem_ij.register.turboreg:TurboReg", "sift": "fibsem_ij.register.sift:Sift"})
+
+
+def aligners() -> tuple[str, ...]:
+    """All names, those of other packages included."""
+    return sockets.names("aligners", ALIGNERS)
 
 
 @dataclass(frozen=True)
 class Options:
     model: str = "affine"
-    aligner: str | Callable[..., npt.NDArray[np.float64]] = "turboreg"  # or sift, or any function of the socket, see `pairs`
+    aligner: str | Callable[..., npt.NDArray[np.float64]] = "turboreg"  # of ALIGNERS, plugged in, or any function, see `pairs`
     runs: int = 25  # stochastic runs of turboreg and sift
     seed: int = 1
     device: str = "cpu"  # where turboreg sums: cpu | cuda | mps | auto, the best there is
@@ -34,8 +43,9 @@ class Options:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {getattr(self, name)!r}; choose one of them")
-        if isinstance(self.aligner, str) and self.aligner not in _ALIGNERS:
-            raise ValueError(f"expected an aligner of {', '.join(_ALIGNERS)} or a function, got {self.aligner!r}; choose one of them")
+        if isinstance(self.aligner, str) and self.aligner not in ALIGNERS and self.aligner not in (known := aligners()):
+            near, = get_close_matches(self.aligner, known, n=1, cutoff=0)
+            raise ValueError(f"expected an aligner of {', '.join(known)} or a function, got {self.aligner!r}; did you mean {near!r}?")
         if self.device != "cpu" and self.aligner != "turboreg":
             raise ValueError(f"expected the aligner turboreg on the device {self.device}, got {self.aligner!r}; leave the device out")
         for name in ("runs", "reach", "trend_slices"):

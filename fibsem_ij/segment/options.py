@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from fibsem_ij import sockets
 from fibsem_ij.arrays.grain import areas
 from fibsem_ij.learn.augment import Augment
+from fibsem_ij.learn.nets import GENERATIVE, NETS
 
-NETWORKS = ("resunet", "unet", "efficientunet", "transunet", "setr", "msdnet")
+NETWORKS = tuple(name for name in NETS if name not in GENERATIVE)
 LOSSES = ("both", "dice", "cross-entropy")
 ACTIVATIONS = ("softmax", "sigmoid")
 GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
@@ -19,7 +21,7 @@ GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
 @dataclass(frozen=True)
 class Options:
     # The network, and what it sees
-    network: str = "resunet"  # of NETWORKS
+    network: str = "resunet"  # of NETWORKS, or plugged in
     config: Mapping[str, Any] | None = None  # of the network, {} its defaults; None: a small one (presets.SMALL)
     neighbours: int = 0  # slices to each side that it also sees
     context: int = 1  # it sees the slices this many times smaller
@@ -59,7 +61,8 @@ class Options:
     flips: bool = True  # applied, the mean over mirrored tiles, unless said otherwise then
 
     def __post_init__(self) -> None:
-        for name, allowed in (("network", NETWORKS), ("loss", LOSSES), ("activation", ACTIVATIONS)):
+        networks = NETWORKS if self.network in NETWORKS else sockets.names("networks", NETWORKS)
+        for name, allowed in (("network", networks), ("loss", LOSSES), ("activation", ACTIVATIONS)):
             if (value := getattr(self, name)) not in allowed:
                 near, = get_close_matches(value, allowed, n=1, cutoff=0)
                 raise ValueError(f"expected {name} as one of {', '.join(allowed)}, got {value!r}; did you mean {near!r}?")

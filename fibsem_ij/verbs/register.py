@@ -13,10 +13,12 @@ import numpy as np
 from fibsem_ij import files, register
 from fibsem_ij.volume import Labels, Transforms, Volume
 
+IN_FIJI = ("fiji-turboreg", "fiji-sift")  # fiji.plugins.ALIGNERS, which only a session can make
+
 
 def with_aligner(options: register.Options, aligner: str, *, home: Path | str | None) -> register.Options:
-    """fiji-turboreg and fiji-sift are the plugins of a Fiji; the others are here."""
-    if not aligner.startswith("fiji-"):
+    """fiji-turboreg and fiji-sift are the plugins of a Fiji; the others are here, or come from other packages."""
+    if aligner not in IN_FIJI:
         return replace(options, aligner=aligner)
     from fibsem_ij import fiji
     from fibsem_ij.fiji.plugins import ALIGNERS

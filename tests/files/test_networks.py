@@ -109,7 +109,7 @@ def refused(folder: Path, error: str) -> None:
 
 
 @pytest.mark.parametrize(("change", "error"), [
-    ({"name": "unett"}, "did you mean 'unet'"), ({"name": 3}, "name as str"), ({"name": "os.system"}, "a network of unet"),
+    ({"name": "unett"}, "did you mean 'unet'"), ({"name": 3}, "name as str"), ({"name": "os.system"}, "a network of resunet, unet"),
     ({"config": {"base": 2, "depth": 2, "inputs": 3, "bass": 1}}, "did you mean 'base'"), ({"config": [2]}, "config as dict"),
     ({"config": {"base": "2"}}, "base of unet as int"), ({"config": {"base": 2, "depth": 2, "inputs": 3, "seed": 1}}, "options of unet"),
     ({"config": {"base": 4, "depth": 2, "inputs": 3}}, r"down\.0.*mixes two networks"),

@@ -33,7 +33,7 @@ def test_the_layout_is_known_without_building(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "config", "error"), [
-    ("unett", {}, "expected a network of unet, .*got 'unett'; did you mean 'unet'"), ("resnet", {}, "did you mean 'resunet'"),
+    ("unett", {}, "expected a network of resunet, unet, .*got 'unett'; did you mean 'unet'"), ("resnet", {}, "did you mean 'resunet'"),
     ("unet", {"bass": 3}, "got 'bass'; did you mean 'base'"), ("unet", {"seed": 3}, "expected options of unet"),
     ("unet", {"base": "64"}, "expected base of unet as int, got '64'"), ("unet", {"base": 3.5}, "expected base of unet as int"),
     ("unet", {"base": True}, "as int"), ("unet", {"smooth": 4}, "odd number"), ("unet", {"base": 0}, "base from 1 to 1024, got 0"),

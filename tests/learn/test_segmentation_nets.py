@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from fibsem_ij.learn.export import to_onnx, to_source, to_state_dict
 from fibsem_ij.learn.fast import fast
+from fibsem_ij.learn.nets import GENERATIVE, NETS
 from fibsem_ij.learn.nets.transformer import Transformer
-from fibsem_ij.learn.network import NETS, Network, build, configure
+from fibsem_ij.learn.network import Network, build, configure
 from fibsem_ij.learn.predict import Options, predict
 from fibsem_ij.learn.scale import Scale
 
@@ -48,7 +49,7 @@ def noise(*shape: int) -> Tensor:
 
 
 def test_every_segmentation_network_is_asked() -> None:
-    assert SEGMENTATION.keys() == LEARNS.keys() == NETS.keys() - {"vae"}
+    assert SEGMENTATION.keys() == LEARNS.keys() == NETS.keys() - set(GENERATIVE)
     assert SMALL.keys() == NETS.keys()
 
 

@@ -12,11 +12,13 @@ from scipy.ndimage import gaussian_filter
 
 from fibsem_ij import measure
 from fibsem_ij.measure import columns
+from fibsem_ij.measure.groups import GROUPS
 from fibsem_ij.measure.objects import Objects
-from fibsem_ij.measure.options import GREY, GROUPS, SHAPE
 from fibsem_ij.volume import Labels
 
-EVERY = measure.Options(groups=GROUPS, spectrum_columns=True)
+SHAPE = tuple(name for name, group in GROUPS.items() if not group.needs_image)
+GREY = tuple(name for name in GROUPS if name not in SHAPE)
+EVERY = measure.Options(groups=tuple(GROUPS), spectrum_columns=True)
 
 
 class Slices:
