@@ -130,7 +130,8 @@ def network(case: Case, seed: int, *, options: segment.Options, flips: bool | No
         kept[key] = trained, (time.perf_counter() - began) / 60, (time.process_time() - spent) / 60
     trained, minutes, busy = kept[key]
     probabilities = segment.apply(case.tested, trained, flips=flips, device=options.device)
-    found = segment.labels(probabilities, ids=segment.classes(trained), least_px=segment.least_drawn(trained))
+    found = segment.labels(probabilities, ids=segment.classes(trained), exclusive=segment.exclusive(trained),
+                           least_px=segment.least_drawn(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
     return found, f"{minutes:.1f} min, {busy:.1f} of processor time, {updates} updates"
 

@@ -112,5 +112,5 @@ def segment_label(job: Job) -> None:
     assert table
     store = probabilities.read(job.reads[0])
     with verbs.class_image(job.out, store[0], store.names) as sink:
-        segment.labels(store, sink, ids=store.names, how=table.how, threshold=table.threshold, priority=table.priority,
-                       least_px={} if table.crumbs else store.least_px, least_voxels=table.least_voxels)
+        segment.labels(store, sink, ids=store.names, how=table.how, exclusive=store.exclusive, threshold=table.threshold,
+                       priority=table.priority, least_px={} if table.crumbs else store.least_px, least_voxels=table.least_voxels)

@@ -45,7 +45,7 @@ class Segment:
     encoder: str = ""
     layer: str = "classes"  # drawn/LAYER of the workspace
     drawn: str = ""  # copied there at the first run
-    how: Literal["argmax", "threshold", "priority"] = "argmax"
+    how: Literal["auto", "argmax", "threshold", "priority"] = "auto"
     threshold: float = 0.5
     priority: tuple[str, ...] = ()
     crumbs: bool = False  # leave pieces in that are smaller, in a slice, than what was drawn

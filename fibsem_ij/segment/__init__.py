@@ -30,7 +30,7 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
 
-__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "fit", "labels", "least_drawn", "preset", "score"]
+__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "exclusive", "fit", "labels", "least_drawn", "preset", "score"]
 
 Drawn = Mapping[int, npt.NDArray[Any]]  # z -> the slice that was drawn; 0 is background
 
@@ -57,6 +57,13 @@ def classes(networks: Sequence[Network]) -> dict[int, str]:
     return classes_of(networks)
 
 
+def exclusive(networks: Sequence[Network]) -> bool:
+    """Whether the channels and the background share 1 between them, as of one softmax; else each is for itself."""
+    from fibsem_ij.segment.applying import exclusive_of
+
+    return exclusive_of(networks)
+
+
 def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
     """Class -> the area in pixels, in a slice, of the smallest pieces that were drawn of it; none where only parts were drawn."""
     return {str(name): int(px) for network in networks for name, px in network.record.get("least_px", {}).items()}
@@ -77,19 +84,20 @@ def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None
     return out
 
 
-def labels(probabilities: ArrayLike, out: WritableArray | None = None, *, ids: Mapping[int, str], how: str = "argmax",
-           threshold: float = 0.5, priority: Sequence[str] = (), least_px: Mapping[str, int] | None = None,
+def labels(probabilities: ArrayLike, out: WritableArray | None = None, *, ids: Mapping[int, str], how: str = "auto",
+           exclusive: bool = True, threshold: float = 0.5, priority: Sequence[str] = (), least_px: Mapping[str, int] | None = None,
            least_voxels: Mapping[str, int] | None = None) -> Any:
     """The class of each voxel, (z, y, x), by its id: `ids` are id -> class of each channel, as `classes` gives them.
 
-    `how`: argmax, threshold or priority, see `labelling`. `least_px`: class -> area of its smallest pieces in a slice, as
-    `least_drawn` gives them; smaller ones become what is next likely. `least_voxels`: class -> voxels; smaller objects become background.
+    `how`: argmax, threshold or priority, see `labelling`; auto: as the channels are `exclusive` or not. `least_px`: class -> area of its
+    smallest pieces in a slice, as `least_drawn` gives them; smaller ones become what is next likely. `least_voxels`: class -> voxels;
+    smaller objects become background.
     """
     from fibsem_ij.segment.labelling import label
 
     if out is None:
         out = np.empty(probabilities.shape[1:], np.uint8)
-    label(probabilities, out, ids=ids, how=how, threshold=threshold, priority=priority, least_px=least_px or {},
+    label(probabilities, out, ids=ids, how=how, exclusive=exclusive, threshold=threshold, priority=priority, least_px=least_px or {},
           least_voxels=least_voxels or {})
     return out
 

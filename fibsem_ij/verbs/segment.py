@@ -36,7 +36,8 @@ def apply(stack: Volume, trained: Sequence[Network], out: Path, *, slices: Seque
     """Write the probabilities, a channel for each class; with `slices` of those alone."""
     chosen = range(len(stack)) if slices is None else slices
     with stores.create(out, names=segment.classes(trained), shape=(len(chosen), *stack.shape[1:]), voxel_nm=stack.voxel_nm,
-                       slice_names=[stack.names[z] for z in chosen], least_px=segment.least_drawn(trained), resume=resume) as filled:
+                       slice_names=[stack.names[z] for z in chosen], least_px=segment.least_drawn(trained),
+                       exclusive=segment.exclusive(trained), resume=resume) as filled:
         segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, done=filled.done, progress=progress)
 
 
