@@ -80,7 +80,8 @@ def _changed(stage: Stage, known: Mapping[str, Any], record: Record, *, makers: 
             return f"{makers[path]} runs before it"
         if _content(stage, path, record, quick=quick) != known["reads"].get(record.name(path)) and not _left(stage, path):
             return f"{makers[path]}'s result changed" if path in makers else f"{record.name(path)} changed"
-    return ""
+    gone = known["reads"].keys() - {record.name(path) for path in stage.reads}
+    return f"{min(gone)} is not read any more" if gone else ""
 
 
 def contents(stage: Stage, record: Record) -> dict[str, str]:

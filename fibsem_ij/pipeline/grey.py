@@ -14,6 +14,7 @@ from fibsem_ij.files import drawn as layers
 from fibsem_ij.files import rounds, transforms
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
+from fibsem_ij.recipe.tables import LAST
 
 
 def read_input(job: Job) -> None:
@@ -83,7 +84,8 @@ def segment_fit(job: Job) -> None:
     assert table
     stack = job.stack()
     layer = layers.read(job.reads[1], stack, classes=table.options.boundary_px is None)
-    trained = verbs.fit(stack, layer, job.out, options=table.options, encoder=job.recipe.path(table.encoder) if table.encoder else None,
+    encoder, start = (job.recipe.path(said) if said not in ("", LAST) else None for said in (table.encoder, table.start))
+    trained = verbs.fit(stack, layer, job.out, options=table.options, encoder=encoder, start=job.start or start, or_afresh=bool(job.start),
                         state=job.state, progress=job.progress)
     for note in (*layer.warnings, *(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))):
         job.say(note)

@@ -25,6 +25,7 @@ class Job:
     executor: Executor | None = None
     progress: Callable[[int, int], None] | None = None
     say: Callable[[str], None] = lambda _: None
+    start: Path | None = None  # its own last result, to go on from
 
     @property
     def out(self) -> Path:

@@ -3,7 +3,8 @@
     {"recipe": {...}, "seeds": {...}, "versions": {...}, "git": {...} or null, "folder": where the recipe lay,
      "text": of recipe.toml as it was copied,
      "stages": {"register fit": {"key": ..., "options": {...}, "code": ..., "reads": {path: content}, "writes": {path: content},
-                                 "at": time, "seconds": 12.3} or {"running": key}},
+                                 "start": of what a training went on from, "" for afresh, where the recipe says "last",
+                                 "at": time, "seconds": 12.3} or {"running": key, "start": ...}},
      "seen": {path: [look, content]}, "slices": {path: checksums of its slices}}
 
 Paths are relative to the workspace, contents are those of `fingerprints`. A look that has not changed spares the reading.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.segment.options import Options
+from fibsem_ij.segment.options import Options, Prepare
 from fibsem_ij.segment.presets import PRESETS, preset
 from fibsem_ij.volume import ArrayLike, WritableArray
 
@@ -36,14 +36,14 @@ Drawn = Mapping[int, npt.NDArray[Any]]  # z -> the slice that was drawn; 0 is ba
 
 
 def fit(src: ArrayLike, drawn: Drawn, *, names: Mapping[int, str] | None = None, options: Options | None = None,
-        prepare: Callable[[Any], None] | None = None, state: Path | None = None, log: Path | None = None,
+        prepare: Prepare | None = None, state: Path | None = None, log: Path | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None) -> list[Network]:
     """Networks that segment `src`: one; with `per_class` one a class; of several `trainings` the best.
 
     `names`: id -> class; none for drawn objects. A class without a drawing is left out, which the network's record tells in its
-    warnings. `prepare` is called with each module before its training: to load weights that it shall start from. `state`, `log` and
-    `progress` are those of learn.train: with a state folder a training that was stopped goes on; progress also tells which `training`
-    of how many `trainings` is under way.
+    warnings. `prepare` is called with each module before its training, to load weights that it shall start from (`starting`). `state`,
+    `log` and `progress` are those of learn.train: with a state folder a training that was stopped goes on; progress also tells which
+    `training` of how many `trainings` is under way.
     """
     from fibsem_ij.segment.fitting import fit_networks  # brings torch
 
