@@ -1,7 +1,7 @@
 """Segmentation from a few drawn slices, every network on the same slices and budget, side by side with its peers: F1 of each class.
 
-    python benchmarks/segmentation.py FOLDER [--small] [--networks resunet,unet] [--minutes 10] [--splits 1] [--drawn 7,10,15] [--out FILE]
-    python benchmarks/segmentation.py --phantom [--drawn 7,10,15,25,50] [--context 4 --patch 512]
+    python benchmarks/segmentation.py FOLDER [--small] [--networks resunet,unet] [--minutes 10 | --core-minutes 5] [--splits 1]
+                                      [--drawn 7,10,15] [--out FILE]
 
 FOLDER has `slices/` and `drawn/`, named by their z (0045.tif ...), and drawn/names.json. Slices less than 10 apart are a cluster. The
 first split tests on the slices that stand alone, the others on whole clusters; what lies within 10 slices of a test slice is trained on
@@ -10,8 +10,7 @@ by nobody. The slices have gaps, so the networks see one at a time.
 Peers: the nearest training drawing, copied; a random forest on Gaussians, edges and Hessian eigenvalues of several scales, as ilastik
 and Weka have it. `--drawn` trains on so many of the training slices, drawn `--draws` times; without it on all of them.
 
-With `--phantom` stacks are made, with noise and no drift: Dice of nuclei (nucleoli and envelope in them) and of nucleoli, from slices of
-the upper part, tested ten slices below it. `--context 4` shows the network 2048 px as 512.
+Nuclei and nucleoli of a made stack: segmentation_phantom.py.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,11 @@ import numpy as np
 import tifffile
 import torch
 
-from fibsem_ij import phantom, segment
+from fibsem_ij import segment
 from fibsem_ij.learn.device import choose
-from fibsem_ij.phantom import CLASSES
 from fibsem_ij.segment.presets import PRESETS
 
 APART = 10
-NUCLEI = {1: "nucleus", 2: "nucleolus"}
 ASKED = {"mitochondrion": 0.94, "membrane": 0.86, "vesicle": 0.72, "postsynaptic density": 0.55, "nuclei": 0.97, "nucleoli": 0.90}
 
 
@@ -53,6 +50,7 @@ class Case:
     tested_truth: Any
     tested_z: Any
     names: dict[int, str]
+    counted: dict[str, tuple[int, ...]] = field(default_factory=dict)  # classes scored as one; else each for itself
 
     def of(self, few: Any) -> Case:
         return replace(self, src=self.src[few], truth=self.truth[few], z=self.z[few])
@@ -77,17 +75,6 @@ def parted(z: Any, splits: int) -> list[Any]:
     clusters = np.split(z, np.flatnonzero(np.diff(z) >= APART) + 1)
     alone, more = ([c for c in clusters if (len(c) == 1) == single] for single in (True, False))
     return [np.concatenate(part) for part in (alone, *(more[k :: splits - 1] for k in range(splits - 1))) if part]
-
-
-def phantoms(seeds: int, depth: int, side: int) -> Iterator[Case]:
-    for seed in range(seeds):
-        made = phantom.make((depth, side, side), seed=seed)
-        rng = np.random.default_rng(seed)
-        noisy = np.stack([phantom.scans(made, z, 1, rng=rng)[0] for z in range(depth)])
-        kinds = np.array([{"nucleus": 1, "nuclear envelope": 1, "nucleolus": 2}.get(CLASSES[k], 0) for k in range(len(CLASSES))], np.uint8)
-        truth, z, cut = kinds[np.asarray(made.classes)], np.arange(depth), round(0.75 * depth)
-        yield Case(f"phantom {seed}", noisy[:cut], truth[:cut], z[:cut], noisy[cut + APART :: 2], truth[cut + APART :: 2],
-                   z[cut + APART :: 2], NUCLEI)
 
 
 def copied(case: Case, seed: int) -> tuple[Any, str]:
@@ -120,27 +107,42 @@ def forest(case: Case, seed: int, *, pixels: int, threads: int) -> tuple[Any, st
     return found, f"{(time.perf_counter() - began) / 60:.1f} min"
 
 
-def network(case: Case, seed: int, *, options: segment.Options, flips: bool | None, kept: dict[Any, Any]) -> tuple[Any, str]:
+def budgeted(case: Case, options: segment.Options, core_minutes: float) -> segment.Options:
+    """As many updates as take so much processor time, read off a few."""
+    def spent(updates: int) -> float:
+        began = time.process_time()
+        segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, minutes=None, updates=updates))
+        return time.process_time() - began
+
+    spent(1)
+    return replace(options, minutes=None, updates=max(1, round(60 * core_minutes / ((spent(12) - spent(2)) / 10))))
+
+
+def network(case: Case, seed: int, *, options: segment.Options, flips: bool | None, kept: dict[Any, Any],
+            core_minutes: float | None = None) -> tuple[Any, str]:
     """`kept`: the last training, so that what is done with a network is told apart from how it was trained."""
     key = case.name, tuple(case.z), seed
     if key not in kept:
         kept.clear()
+        options = budgeted(case, options, core_minutes) if core_minutes else options
         began, spent = time.perf_counter(), time.process_time()
         trained = segment.fit(case.src, dict(enumerate(case.truth)), names=case.names, options=replace(options, seed=seed))
         kept[key] = trained, (time.perf_counter() - began) / 60, (time.process_time() - spent) / 60
     trained, minutes, busy = kept[key]
     probabilities = segment.apply(case.tested, trained, flips=flips, device=options.device)
-    found = segment.labels(probabilities, ids=segment.classes(trained), least_px=segment.least_drawn(trained))
+    found = segment.labels(probabilities, ids=segment.classes(trained), exclusive=segment.exclusive(trained),
+                           least_px=segment.least_drawn(trained))
     updates = trained[0].record["history"]["rows"][-1]["update"]
     return found, f"{minutes:.1f} min, {busy:.1f} of processor time, {updates} updates"
 
 
 def scored(case: Case, found: Any) -> dict[str, float | None]:
-    told = segment.score(found, case.tested_truth, names=case.names)["classes"]
-    if case.names is not NUCLEI:
-        return {name: told[name]["f1"] for name in case.names.values() if name in told}
-    nuclei = segment.score((found > 0).view(np.uint8), (case.tested_truth > 0).view(np.uint8), names={1: "nuclei"})["classes"]
-    return {"nuclei": nuclei["nuclei"]["f1"], "nucleoli": told["nucleolus"]["f1"]}
+    counted = case.counted or {name: (i,) for i, name in case.names.items()}
+    return {name: f1(np.isin(found, ids), np.isin(case.tested_truth, ids)) for name, ids in counted.items()}
+
+
+def f1(found: Any, true: Any) -> float | None:
+    return float(2 * (found & true).sum() / (found.sum() + true.sum())) if true.any() else None
 
 
 def rows(case: Case, fits: dict[str, Fit], counts: list[int], draws: int) -> Iterator[Row]:
@@ -180,67 +182,66 @@ def summary(found: list[Row], names: list[str], by_count: bool) -> Iterator[str]
             yield f"| mean | {what} | {count} | {means} | {len(runs)} runs |"
 
 
+def tell(what: str, found: Iterable[Row], *, out: Path | None, by_count: bool) -> None:
+    """The table, row by row as it is known, and its means."""
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+        if out:
+            out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    say(f"{' '.join(sys.argv[1:])}: {what}; torch {torch.__version__}\n")
+    all_rows: list[Row] = []
+    for row in found:
+        names = list(row[3])
+        if not all_rows:
+            say("| | what | drawn | " + " | ".join(names) + " | cost |\n" + "|---" * (len(names) + 4) + "|")
+            say("| | asked | | " + cells(ASKED, names) + " | |")
+        all_rows.append(row)
+        say(f"| {row[0]} | {row[1]} | {row[2]} | {cells(row[3], names)} | {row[4]} |")
+    for line in summary(all_rows, names, by_count):
+        say(line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="with slices/ and drawn/")
-    parser.add_argument("--phantom", action="store_true", help="nuclei and nucleoli of made stacks instead")
+    parser.add_argument("folder", type=Path, help="with slices/ and drawn/")
     parser.add_argument("--small", action="store_true", help="a quarter of a minute a training, one split; a quick try")
     parser.add_argument("--networks", default="resunet", help="by comma: resunet, unet, ...")
+    parser.add_argument("--no-peers", action="store_true", help="networks alone, where the peers' rows are known already")
     parser.add_argument("--preset", default="quick", choices=list(PRESETS))
     parser.add_argument("--minutes", type=float, help="of each training; else what the preset says")
     parser.add_argument("--updates", type=int, help="of each training, however long they take, unless --minutes says so too")
+    parser.add_argument("--core-minutes", type=float, help="of processor time, in updates: the same for every network on a busy machine")
     parser.add_argument("--context", type=int)
     parser.add_argument("--patch", type=int)
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--drawn", default="", help="numbers of drawn slices, by comma")
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=1, help="phantoms")
-    parser.add_argument("--side", type=int, help="px of a phantom; else 512 x context")
     parser.add_argument("--flips", action="store_true", help="without and with mirrored tiles; else as the preset has it")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write the table there too")
     args = parser.parse_args()
-    if not args.folder and not args.phantom:
-        parser.error("expected a FOLDER with slices/ and drawn/, or --phantom")
     if args.small:
-        args.minutes, args.splits, args.seeds, args.draws = 0.25, 1, 1, 1
+        args.minutes, args.splits, args.draws = 0.25, 1, 1
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch") if getattr(args, name) is not None}
     if args.updates:
         given = {"minutes": None, **given}
     options = replace(PRESETS[args.preset], device=args.device, **given)
-    fits: dict[str, Fit] = {"nearest drawing": copied,
-                            "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
+    fits: dict[str, Fit] = {} if args.no_peers else {
+        "nearest drawing": copied, "random forest": partial(forest, pixels=500 if args.small else 5000, threads=args.threads)}
     for name in filter(None, args.networks.split(",")):
-        one = partial(network, options=replace(options, network=name), kept={})
+        one = partial(network, options=replace(options, network=name), kept={}, core_minutes=args.core_minutes)
         ways = {", plain tiles": False, ", mirrored tiles": True} if args.flips else {"": None}
         fits |= {name + said: partial(one, flips=flips) for said, flips in ways.items()}
-    depth, side = (48, 192) if args.small else (80, args.side or 512 * options.context)
-    cases = phantoms(args.seeds, depth, side) if args.phantom else real(args.folder, args.splits)
-
-    lines: list[str] = []
-
-    def tell(line: str) -> None:
-        lines.append(line)
-        print(line, flush=True)
-        if args.out:
-            args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    tell(f"{' '.join(sys.argv[1:])}: {args.preset}, {given}; torch {torch.__version__}, {choose(args.device)}, {args.threads} threads\n")
-    found: list[Row] = []
-    names: list[str] = []
-    for case in cases:
-        for row in rows(case, fits, [int(n) for n in args.drawn.split(",") if n], args.draws):
-            if not names:
-                names = list(row[3])
-                tell("| | what | drawn | " + " | ".join(names) + " | cost |\n" + "|---" * (len(names) + 4) + "|")
-                tell("| | asked | | " + cells(ASKED, names) + " | |")
-            found.append(row)
-            tell(f"| {row[0]} | {row[1]} | {row[2]} | {cells(row[3], names)} | {row[4]} |")
-    for line in summary(found, names, by_count=bool(args.drawn)):
-        tell(line)
+    counts = [int(n) for n in args.drawn.split(",") if n]
+    found = (row for case in real(args.folder, args.splits) for row in rows(case, fits, counts, args.draws))
+    tell(f"{args.preset}, {given}; {choose(args.device)}, {args.threads} threads", found, out=args.out, by_count=bool(counts))
 
 
 if __name__ == "__main__":

@@ -159,9 +159,15 @@ def test_several_networks_and_one_a_class(folder: Path) -> None:
     assert len(told("fit", *drawn, folder / "three", *TINY, "--trainings", 3, "--keep", 2)["networks"]) == 2
     assert [p.name for p in sorted((folder / "three").iterdir())] == ["01", "02"]
     assert len(told("fit", *drawn, folder / "each", *TINY, "--per-class", "--neighbours", 1)["networks"]) == 2
-    for name in ("three", "each"):
-        run("apply", folder / "slices", folder / name, folder / f"{name}.tif")
-        assert files.read_labels(folder / f"{name}.tif").classes == CLASSES
+    for name, exclusive in (("three", True), ("each", False)):
+        run("apply", folder / "slices", folder / name, folder / f"{name}.tif", "--probabilities", folder / f"{name}.zarr")
+        run("label", folder / f"{name}.zarr", folder / "again.tif")
+        run("label", folder / f"{name}.zarr", folder / "way.tif", "--how", "argmax" if exclusive else "threshold")
+        first, again, way = (files.read_labels(folder / file) for file in (f"{name}.tif", "again.tif", "way.tif"))
+        assert first.classes == CLASSES
+        assert np.array_equal(first, again)
+        assert np.array_equal(first, way)
+        assert probabilities.read(folder / f"{name}.zarr").exclusive == exclusive
     run("fit", *drawn, folder / "three", *TINY, "--context", 2)  # one network takes the place of the two
     assert [p.name for p in sorted((folder / "three").iterdir())] == ["network.json", "weights.safetensors"]
     (folder / "each" / "01" / "notes.txt").write_text("mine")

@@ -18,8 +18,9 @@ app.command()(score)
 
 Source = Annotated[Path, typer.Argument(help="Grey stack: .tif, folder or glob of slices, .zarr, .mrc, .npy, .nrrd.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-How = Annotated[Literal["argmax", "threshold", "priority"], typer.Option(
-    help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it.")]
+How = Annotated[Literal["auto", "argmax", "threshold", "priority"], typer.Option(
+    help="argmax: the likeliest, background included; threshold: the likeliest class over it; priority: the first class over it; auto: "
+         "threshold where each class is for itself (per class, sigmoid), else argmax.")]
 Threshold = Annotated[float, typer.Option(help="Probability a class needs, up to 1.", min=0.001, max=1)]
 Priority = Annotated[list[str] | None, typer.Option(help="Classes, the strongest first: give it for each.")]
 Crumbs = Annotated[bool, typer.Option("--crumbs", help="Leave pieces in that are smaller, in a slice, than what was drawn.")]
@@ -95,7 +96,7 @@ def apply(
     out: Annotated[Path, typer.Argument(help="Class image to write; it carries the names of the classes.")],
     probabilities: Annotated[Path | None, typer.Option(help="Keep the probabilities too, a .zarr with a channel for each class.")] = None,
     slices: Annotated[str, typer.Option(help="These slices alone, from 0: 5,9.")] = "",
-    how: How = "argmax",
+    how: How = "auto",
     threshold: Threshold = 0.5,
     priority: Priority = None,
     crumbs: Crumbs = False,
@@ -123,7 +124,7 @@ def apply(
     with verbs.class_image(out, stack, names, slices=chosen) as sink, _kept(probabilities, out) as kept:
         with progress_to(progress, "segment apply") as step:
             verbs.apply(stack, trained, kept, slices=chosen, tile=tile, flips=flips, device=device, progress=step)
-        segment.labels(stores.read(kept), sink, ids=names, **way)
+        segment.labels(stores.read(kept), sink, ids=names, exclusive=segment.exclusive(trained), **way)
     show({"shape": list(shape), "classes": names, "path": str(out)}, json_, f"{len(chosen)} slices in {out}: {_named(names)}")
 
 
@@ -131,7 +132,7 @@ def apply(
 def label(
     probabilities: Annotated[Path, typer.Argument(help="Class probabilities, as apply --probabilities keeps them.")],
     out: Annotated[Path, typer.Argument(help="Class image to write.")],
-    how: How = "argmax",
+    how: How = "auto",
     threshold: Threshold = 0.5,
     priority: Priority = None,
     crumbs: Crumbs = False,
@@ -150,7 +151,7 @@ def label(
     store = stores.read(probabilities)
     way = _way(store.names, how, threshold, priority, {} if crumbs else store.least_px, least_voxels)
     with verbs.class_image(out, store[0], store.names) as sink, progress_to(progress, "label") as step:
-        segment.labels(store, Followed(sink, step), ids=store.names, **way)
+        segment.labels(store, Followed(sink, step), ids=store.names, exclusive=store.exclusive, **way)
     show({"classes": dict(store.names), "path": str(out)}, json_, f"{store.shape[1]} slices in {out}: {_named(store.names)}")
 
 

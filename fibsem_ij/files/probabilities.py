@@ -1,5 +1,7 @@
 """Class probabilities on disk: one OME-Zarr 0.4 (c, z, y, x) of uint8, 255 is certain, each channel with the name of its class.
 
+Channels are exclusive, what is left of 255 is the background's; or each is for itself. A store that does not say so is of the first kind.
+
 Fiji and napari show the channels under those names. Chunks are one slice of one channel deep, so slices are written in any order with
 one in memory. Only what was written here is read again: Zstandard with checksums, every chunk there, so nothing that was cut or
 changed on the way goes by.
@@ -42,6 +44,7 @@ class Probabilities:
     slice_names: tuple[str, ...] = ()
     path: Path = Path()
     least_px: Mapping[str, int] = field(default_factory=dict)  # class -> area of its smallest pieces in a slice
+    exclusive: bool = True  # channels and background share 255 between them
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -115,13 +118,14 @@ def found(path: Path) -> bool:
 
 @contextmanager
 def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_nm: Voxel | None = None,
-           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, resume: str = "",
+           slice_names: Sequence[str] = (), least_px: Mapping[str, int] | None = None, exclusive: bool = True, resume: str = "",
            of: Sequence[str] = ()) -> Iterator[Filled]:
     """An array (c, z, y, x) to fill for `names`, class id -> name; `shape` is that of the stack, (z, y, x). `resume`, `of`: see files."""
     z, y, x = (int(n) for n in shape)
     if not names or len(set(names.values())) < len(names):
         raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
-    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {})
+    like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {},
+                         exclusive=exclusive)
     with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
         journal = Journal(part, resume, of) if resume else None
         group = begun(part)
@@ -150,7 +154,8 @@ def read(path: Path) -> Probabilities:
         scale = said["multiscales"][0]
         voxel = tuple(scale["datasets"][0]["coordinateTransformations"][0]["scale"][1:]) if "unit" in scale["axes"][1] else None
         least = {str(name): int(px) for name, px in said[OURS].get("least_px", {}).items()}
-        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path, least)
+        result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path, least,
+                               bool(said[OURS].get("exclusive", True)))
         wrong = array.metadata.compressor != _CODEC or array.metadata.filters or array.dtype != np.uint8 or len(names) != array.shape[0]
         if wrong or array.chunks[:2] != (1, 1):
             raise ValueError(f"{array.shape} {array.dtype} of {len(names)} classes, packed by {array.metadata.compressor}")
@@ -197,7 +202,8 @@ def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}
                 for i, label in like.names.items()]
-    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items()), "least_px": dict(like.least_px)}
+    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items()), "least_px": dict(like.least_px),
+                            "exclusive": like.exclusive}
     if like.slice_names and like.slice_names != slice_names(like.shape[1]):
         ours["names"] = list(like.slice_names)
     return {"multiscales": [{"version": VERSION, "name": name, "axes": axes, "datasets": datasets}],

@@ -127,8 +127,9 @@ def _update(run: Run, task: Task, forward: Any, ahead: Ahead, *, rate: float, op
             if not out_of_memory(error):
                 raise
             if run.batch == 1:
-                raise ValueError(f"expected memory for a batch of one, {device} ran out; take smaller patches, a smaller network, "
-                                 "or the device cpu") from error
+                other = "" if device.type == "cpu" else ", or the device cpu"
+                raise ValueError(f"expected memory for a batch of one, {device} ran out; take smaller patches, or a smaller network"
+                                 f"{other}") from error
         del batch
         run.batch //= 2
         run.history.notes.append(f"update {run.update}: {device} ran out of memory; batch of {run.batch} from here on")

@@ -3,7 +3,8 @@
     recipe.toml -> stages (what reads and writes what) -> decide (does it run, and why) -> work -> run.json
 
 Every stage reads files of the workspace and writes files of the workspace, so it can be stopped anywhere, looked at, corrected by hand
-and gone on with. Slices that are finished are not done again. The same recipe gives the same bytes, on any number of workers.
+and gone on with. Slices that are finished are not done again. The same recipe gives the same bytes, on any number of workers;
+only where it asks for a training that goes on from the last one, what was there before has a say, and run.json tells.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ def _do(stage: Stage, job: Job, record: Record, *, grown: bool) -> None:
                                 "the table, or put it there")
     reads = deciding.contents(stage, record)
     key, began = deciding.key_of(stage, reads), time.monotonic()
-    before = growing.Before.of(stage, record, key)
-    record.stages[stage.name] = before.running(key)
+    before, start = growing.Before.of(stage, record, key), _start(stage, record, key)
+    record.stages[stage.name] = {**before.running(key), "start": "", **start}
     record.write()
     state = job.ws.folder / f".{stage.name.replace(' ', '-')}.{key}.state"
     for other in job.ws.folder.glob(f".{stage.name.replace(' ', '-')}.*.state"):
@@ -114,12 +115,13 @@ def _do(stage: Stage, job: Job, record: Record, *, grown: bool) -> None:
     if not all(journal.read(path)[0] == key for path in stage.writes):  # else it was stopped when it had just become whole
         try:
             stage.work(replace(job, key=key, state=state, base=deciding.base_of(stage, record, reads), sums=record.sums(stage.reads[0]),
-                               placed=before.placed if grown else (), hold=before.by_hand))
+                               placed=before.placed if grown else (), hold=before.by_hand,
+                               start=stage.start if start.get("start") else None))
         except ValueError as error:
             raise ValueError(f"{stage.name}: {error}") from error
     writes = {record.name(path): record.made(path) for path in stage.writes}
     record.stages[stage.name] = {"key": key, "options": stage.options, "code": fingerprints.code(*stage.code), "reads": reads,
-                                 "writes": writes, "at": datetime.now().astimezone().isoformat(timespec="seconds"),
+                                 "writes": writes, **start, "at": datetime.now().astimezone().isoformat(timespec="seconds"),
                                  "seconds": round(time.monotonic() - began, 1), **before.compared(record, grown=grown)}
     record.write()
     shutil.rmtree(state, ignore_errors=True)
@@ -130,6 +132,14 @@ def _tell_numbers(recipe: Recipe, record: Record, say: Say) -> None:
     numbers = sorted({*options.bad, *(() if options.reference is None else (options.reference,))}) if options else []
     if note := growing.check_numbered(record.before("input"), record.source.slices, record.workspace, numbers):
         say(note)
+
+
+def _start(stage: Stage, record: Record, key: str) -> dict[str, str]:
+    """What its last result holds that it goes on from, "" where there is none. NB: a run that was stopped may have replaced it already."""
+    if stage.start is None:
+        return {}
+    known = record.stages.get(stage.name, {})
+    return {"start": known["start"] if known.get("running") == key and "start" in known else record.content(stage.start)}
 
 
 def _stages(recipe: Recipe, workspace: Workspace, record: Record) -> list[Stage]:

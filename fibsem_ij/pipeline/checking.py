@@ -15,12 +15,12 @@ from fibsem_ij.files import drawn as layers
 from fibsem_ij.files.whole import room_for, whole, whole_folder
 from fibsem_ij.pipeline import fingerprints, source
 from fibsem_ij.recipe import Recipe
-from fibsem_ij.recipe.tables import Cells, Link
+from fibsem_ij.recipe.tables import LAST, Cells, Link
 from fibsem_ij.recipe.values import unknown
 from fibsem_ij.volume import Volume
 from fibsem_ij.workspace import Workspace
 
-_PATHS = {"register": ("anchors",), "denoise": ("clean", "scans"), "segment": ("encoder", "drawn"), "objects": ("drawn",)}
+_PATHS = {"register": ("anchors",), "denoise": ("clean", "scans"), "segment": ("encoder", "start", "drawn"), "objects": ("drawn",)}
 _PACKED = {"raw.zarr": 1.0, "aligned.zarr": 1.0, "clean.zarr": 1.0, "probabilities.zarr": 0.3, "labels.zarr": 0.1, "labels.tif": 2.0}
 
 
@@ -90,7 +90,8 @@ def _named(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
     """The files that a recipe names, beside the source."""
     for table, keys in _PATHS.items():
         for key in keys:
-            if said := getattr(getattr(recipe, table), key, ""):
+            said = getattr(getattr(recipe, table), key, "")
+            if said and (key, said) != ("start", LAST):
                 yield table, key, said
 
 

@@ -87,7 +87,8 @@ def _changed(stage: Stage, known: Mapping[str, Any], record: Record, *, makers: 
         return f"the code of {stage.table} changed", False
     found = [why for path in stage.reads if (why := _other(stage, known, path, record, makers=makers, new=new, quick=quick))[0]]
     others = [why for why in found if not why[1]]
-    return (others or found or [("", False)])[0]
+    gone = known.get("reads", {}).keys() - {record.name(path) for path in stage.reads}
+    return (others or found or [(f"{min(gone)} is not read any more" if gone else "", False)])[0]
 
 
 def _other(stage: Stage, known: Mapping[str, Any], path: Path, record: Record, *, makers: Mapping[Path, str], new: Mapping[Path, bool],

@@ -17,6 +17,7 @@ from fibsem_ij.files import rounds, transforms
 from fibsem_ij.pipeline import slicewise, source
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
+from fibsem_ij.recipe.tables import LAST
 from fibsem_ij.volume import Transforms, Volume
 
 
@@ -117,7 +118,8 @@ def segment_fit(job: Job) -> None:
     assert table
     stack = job.stack()
     layer = layers.read(job.reads[1], stack, classes=table.options.boundary_px is None)
-    trained = verbs.fit(stack, layer, job.out, options=table.options, encoder=job.recipe.path(table.encoder) if table.encoder else None,
+    encoder, start = (job.recipe.path(said) if said not in ("", LAST) else None for said in (table.encoder, table.start))
+    trained = verbs.fit(stack, layer, job.out, options=table.options, encoder=encoder, start=job.start or start, or_afresh=bool(job.start),
                         state=job.state, progress=job.progress)
     for note in (*layer.warnings, *(note for one in trained for note in (*one.record["warnings"], *one.record["history"]["notes"]))):
         job.say(note)
@@ -147,5 +149,5 @@ def segment_label(job: Job) -> None:
     assert table
     store = probabilities.read(job.reads[0])
     with verbs.class_image(job.out, store[0], store.names) as sink:
-        segment.labels(store, sink, ids=store.names, how=table.how, threshold=table.threshold, priority=table.priority,
-                       least_px={} if table.crumbs else store.least_px, least_voxels=table.least_voxels)
+        segment.labels(store, sink, ids=store.names, how=table.how, exclusive=store.exclusive, threshold=table.threshold,
+                       priority=table.priority, least_px={} if table.crumbs else store.least_px, least_voxels=table.least_voxels)

@@ -31,6 +31,7 @@ class Job:
     sums: tuple[str, ...] = ()  # of the slices of the store that it reads
     placed: tuple[str, ...] = ()  # names of the slices that had a place before others came
     hold: bool = False  # and keep it, whatever the recipe says
+    start: Path | None = None  # its own last result, to go on from
 
     @property
     def out(self) -> Path:

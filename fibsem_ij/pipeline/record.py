@@ -3,9 +3,10 @@
     {"recipe": {...}, "seeds": {...}, "versions": {...}, "git": {...} or null, "folder": where the recipe lay,
      "text": of recipe.toml as it was copied,
      "stages": {"register fit": {"key": ..., "options": {...}, "code": ..., "reads": {path: content}, "writes": {path: content},
+                                 "start": of what a training went on from, "" for afresh, where the recipe says "last",
                                  "at": time, "seconds": 12.3, "grew": [contents of its result before slices came],
                                  "slices": {name of a slice: size and time of its file}}, and while it runs
-                                "running": key, "was": content of its result, "sums": of the slices of it},
+                                 "running": key, "was": content of its result, "sums": of the slices of it},
      "seen": {path: [look, content]}, "slices": {path: checksums of its slices}}
 
 Paths are relative to the workspace, contents are those of `fingerprints`. A look that has not changed spares the reading.

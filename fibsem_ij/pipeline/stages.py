@@ -25,7 +25,7 @@ from fibsem_ij.pipeline.grey import (
 )
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.recipe import Recipe
-from fibsem_ij.recipe.tables import Cells, Components, Link, Nuclei
+from fibsem_ij.recipe.tables import LAST, Cells, Components, Link, Nuclei
 from fibsem_ij.workspace import Workspace
 
 _SEEN = ("voxel_nm", "databar", "detector")  # what of [input] decides about the pixels and their size
@@ -43,6 +43,7 @@ class Stage:
     code: tuple[str, ...] = ()  # parts of the house whose code does, and "aligners:NAME" of other packages
     drawn: Path | None = None  # the layer it waits for, where none is brought in
     learns: bool = False  # what it makes is as good for slices that come later
+    start: Path | None = None  # its own last result, where it goes on from that: no reason to run, but written down
 
     @property
     def table(self) -> str:
@@ -107,10 +108,11 @@ def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:
     code, net, layer = ("segment", *_LEARNING, *_plugged("networks", table.options.network)), ws.network("segment"), ws.layer(table.layer)
     label = ("how", "threshold", "priority", "crumbs", "least_voxels")
     beside = layer.with_name("names.json")  # of a ROI set or a label stack
-    known = (*((recipe.path(table.encoder),) if table.encoder else ()), *((beside,) if layer.is_file() and beside.exists() else ()))
+    named = [recipe.path(said) for said in (table.encoder, table.start) if said not in ("", LAST)]
+    known = (*named, *((beside,) if layer.is_file() and beside.exists() else ()))
     found = [Stage("segment fit", (grey, layer, *known), (net,), segment_fit,
-                   _but(recipe, "segment", "encoder", "layer", "preset", "base", *label), code, drawn=None if table.drawn else layer,
-                   learns=True),
+                   _but(recipe, "segment", "encoder", "start", "layer", "preset", "base", *label), code,
+                   drawn=None if table.drawn else layer, learns=True, start=net if table.start == LAST else None),
              Stage("segment apply", (grey, net), (ws.probabilities,), segment_apply, _only(recipe, "segment", "flips", "tile"), code)]
     if table.options.boundary_px is None:
         found.append(Stage("segment label", (ws.probabilities,), (ws.classes,), segment_label, _only(recipe, "segment", *label), code))

@@ -10,6 +10,8 @@ from fibsem_ij import denoise, measure, register, segment
 from fibsem_ij.objects import components, linking, nuclei
 from fibsem_ij.objects.cells import options as cells
 
+LAST = "last"  # [segment] start
+
 
 @dataclass(frozen=True)
 class Input:
@@ -48,7 +50,8 @@ class Segment:
     encoder: str = ""
     layer: str = "classes"  # drawn/LAYER of the workspace
     drawn: str = ""  # copied there at the first run
-    how: Literal["argmax", "threshold", "priority"] = "argmax"
+    start: str = ""  # a network to train on from; "last": the one that this training made before, where it fits; none: afresh
+    how: Literal["auto", "argmax", "threshold", "priority"] = "auto"
     threshold: float = 0.5
     priority: tuple[str, ...] = ()
     crumbs: bool = False  # leave pieces in that are smaller, in a slice, than what was drawn

@@ -23,27 +23,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fibsem_ij.segment.options import Options
+from fibsem_ij.segment.options import Options, Prepare
 from fibsem_ij.segment.presets import PRESETS, preset
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
 
-__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "fit", "labels", "least_drawn", "preset", "score"]
+__all__ = ["PRESETS", "Options", "apply", "choose", "classes", "exclusive", "fit", "labels", "least_drawn", "preset", "score"]
 
 Drawn = Mapping[int, npt.NDArray[Any]]  # z -> the slice that was drawn; 0 is background
 
 
 def fit(src: ArrayLike, drawn: Drawn, *, names: Mapping[int, str] | None = None, options: Options | None = None,
-        prepare: Callable[[Any], None] | None = None, state: Path | None = None, log: Path | None = None,
+        prepare: Prepare | None = None, state: Path | None = None, log: Path | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None) -> list[Network]:
     """Networks that segment `src`: one; with `per_class` one a class; of several `trainings` the best.
 
     `names`: id -> class; none for drawn objects. A class without a drawing is left out, which the network's record tells in its
-    warnings. `prepare` is called with each module before its training: to load weights that it shall start from. `state`, `log` and
-    `progress` are those of learn.train: with a state folder a training that was stopped goes on; progress also tells which `training`
-    of how many `trainings` is under way.
+    warnings. `prepare` is called with each module before its training, to load weights that it shall start from (`starting`). `state`,
+    `log` and `progress` are those of learn.train: with a state folder a training that was stopped goes on; progress also tells which
+    `training` of how many `trainings` is under way.
     """
     from fibsem_ij.segment.fitting import fit_networks  # brings torch
 
@@ -55,6 +55,13 @@ def classes(networks: Sequence[Network]) -> dict[int, str]:
     from fibsem_ij.segment.applying import classes_of
 
     return classes_of(networks)
+
+
+def exclusive(networks: Sequence[Network]) -> bool:
+    """Whether the channels and the background share 1 between them, as of one softmax; else each is for itself."""
+    from fibsem_ij.segment.applying import exclusive_of
+
+    return exclusive_of(networks)
 
 
 def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
@@ -77,19 +84,20 @@ def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None
     return out
 
 
-def labels(probabilities: ArrayLike, out: WritableArray | None = None, *, ids: Mapping[int, str], how: str = "argmax",
-           threshold: float = 0.5, priority: Sequence[str] = (), least_px: Mapping[str, int] | None = None,
+def labels(probabilities: ArrayLike, out: WritableArray | None = None, *, ids: Mapping[int, str], how: str = "auto",
+           exclusive: bool = True, threshold: float = 0.5, priority: Sequence[str] = (), least_px: Mapping[str, int] | None = None,
            least_voxels: Mapping[str, int] | None = None) -> Any:
     """The class of each voxel, (z, y, x), by its id: `ids` are id -> class of each channel, as `classes` gives them.
 
-    `how`: argmax, threshold or priority, see `labelling`. `least_px`: class -> area of its smallest pieces in a slice, as
-    `least_drawn` gives them; smaller ones become what is next likely. `least_voxels`: class -> voxels; smaller objects become background.
+    `how`: argmax, threshold or priority, see `labelling`; auto: as the channels are `exclusive` or not. `least_px`: class -> area of its
+    smallest pieces in a slice, as `least_drawn` gives them; smaller ones become what is next likely. `least_voxels`: class -> voxels;
+    smaller objects become background.
     """
     from fibsem_ij.segment.labelling import label
 
     if out is None:
         out = np.empty(probabilities.shape[1:], np.uint8)
-    label(probabilities, out, ids=ids, how=how, threshold=threshold, priority=priority, least_px=least_px or {},
+    label(probabilities, out, ids=ids, how=how, exclusive=exclusive, threshold=threshold, priority=priority, least_px=least_px or {},
           least_voxels=least_voxels or {})
     return out
 

@@ -37,6 +37,11 @@ def classes_of(networks: Sequence[Network]) -> dict[int, str]:
     return {i: name for name, i in sorted(ids.items(), key=lambda item: item[1])}
 
 
+def exclusive_of(networks: Sequence[Network]) -> bool:
+    names = set(classes_of(networks).values())
+    return all(network.activation == "softmax" and names <= set(network.classes.values()) for network in networks)
+
+
 def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, slices: Sequence[int], tile: int,
                    flips: bool | None, device: str, done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
     names = list(classes_of(networks).values())

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from fibsem_ij.learn import train as loop
 from fibsem_ij.learn.device import choose, computes_in_bf16
@@ -17,7 +16,7 @@ from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.segment.crumbs import least_drawn
 from fibsem_ij.segment.holding import held_back
-from fibsem_ij.segment.options import Options
+from fibsem_ij.segment.options import Options, Prepare
 from fibsem_ij.segment.presets import SMALL
 from fibsem_ij.segment.seen import Seen
 from fibsem_ij.segment.targets import Targets, targets
@@ -28,7 +27,7 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 def fit_networks(src: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]], names: Mapping[int, str], *, options: Options,
-                 prepare: Callable[[nn.Module], None] | None, state: Path | None, log: Path | None,
+                 prepare: Prepare | None, state: Path | None, log: Path | None,
                  progress: Progress | None) -> list[Network]:
     _check(src, drawn)
     found = targets(drawn, names, options)
@@ -48,18 +47,18 @@ def fit_networks(src: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]], names: M
     return networks
 
 
-def _trained(seen: Seen, found: Targets, scale: Scale, options: Options, seed: int, prepare: Callable[[nn.Module], None] | None, *,
+def _trained(seen: Seen, found: Targets, scale: Scale, options: Options, seed: int, prepare: Prepare | None, *,
              state: Path | None, log: Path | None, progress: Progress | None) -> Network:
     held = held_back(found, options.held)
     outputs = output_names(found, options)
     given = SMALL.get(options.network, {}) if options.config is None else options.config
     inputs = 2 * options.neighbours + seen.shape[1]
     config, module = build(options.network, seed=seed, **{**given, "inputs": inputs, "outputs": len(outputs)})
-    if prepare:
-        prepare(module)
+    told = prepare(module, outputs) if prepare else None
     task = Segmentation(seen, found, held, config=config, scale=scale, options=options)
     history = loop.train(module, task, options=_training(options, seed), state=state, log=log, progress=progress)
-    warnings = [*found.warnings, *([] if held else ["nothing was held back: the F1 is that of slices trained on"])]
+    notes = (told, None if held else "nothing was held back: the F1 is that of slices trained on")
+    warnings = [*found.warnings, *filter(None, notes)]
     record = {"options": asdict(options), "ids": dict(found.ids), "seed": seed, "warnings": warnings, "f1": task.f1(module),
               "least_px": _least_px(found, options), "trained": sorted(found.without(held)),
               "held": {str(z): [[n.start, n.stop] for n in box] for z, box in held.items()}, "history": history.plain()}

@@ -1,7 +1,8 @@
 """Probabilities -> one class a pixel, and small objects taken out.
 
 argmax: the class that is most probable, the background among them, which has what is left of 1. threshold: the most probable of the
-classes that reach the threshold. priority: of these the one named first; those not named come after, by id.
+classes that reach the threshold. priority: of these the one named first; those not named come after, by id. auto: argmax where channels
+are exclusive, as a softmax makes them; else threshold, as of channels that know nothing of each other nothing is left over.
 
 Crumbs of a slice go by their area, class by class, and the next likely class takes their place (`crumbs`).
 Small objects go by their volume in 3D, 26-connected, class by class. That needs a byte a voxel and, while pieces are counted, four
@@ -21,12 +22,14 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 
 Pixels = npt.NDArray[Any]
 
-WAYS = ("argmax", "threshold", "priority")
+WAYS = ("auto", "argmax", "threshold", "priority")
 
 
-def label(probabilities: ArrayLike, out: WritableArray, *, ids: Mapping[int, str], how: str, threshold: float, priority: Sequence[str],
-          least_px: Mapping[str, int], least_voxels: Mapping[str, int]) -> None:
+def label(probabilities: ArrayLike, out: WritableArray, *, ids: Mapping[int, str], how: str, exclusive: bool, threshold: float,
+          priority: Sequence[str], least_px: Mapping[str, int], least_voxels: Mapping[str, int]) -> None:
     _check(probabilities, out, ids, how, threshold, (*priority, *least_px, *least_voxels))
+    if how == "auto":
+        how = "argmax" if exclusive else "threshold"
     names = list(ids.values())
     numbers = np.array([*ids, 0])
     first = [names.index(name) for name in priority]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -16,6 +16,8 @@ NETWORKS = tuple(name for name in NETS if name not in GENERATIVE)
 LOSSES = ("both", "dice", "cross-entropy")
 ACTIVATIONS = ("softmax", "sigmoid")
 GRAIN = (0.01, 0.05)  # published, of 256 x 256: some 650 and 3200 px
+
+Prepare = Callable[[Any, Sequence[str]], str | None]  # a module before its training, its outputs -> what is to be told of it
 
 
 @dataclass(frozen=True)

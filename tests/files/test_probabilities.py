@@ -32,14 +32,16 @@ def write(path: Path, pixels: np.ndarray = PIXELS, names: dict[int, str] = NAMES
 
 @settings(deadline=None, max_examples=12)
 @given(shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.integers(1, 40)),
-       voxel=st.none() | st.tuples(*[st.floats(1e-3, 1e6)] * 3), named=st.booleans(), seed=st.integers(0, 99))
-def test_read_undoes_write(tmp_path_factory: pytest.TempPathFactory, shape: Any, voxel: Any, named: bool, seed: int) -> None:
+       voxel=st.none() | st.tuples(*[st.floats(1e-3, 1e6)] * 3), named=st.booleans(), exclusive=st.booleans(), seed=st.integers(0, 99))
+def test_read_undoes_write(tmp_path_factory: pytest.TempPathFactory, shape: Any, voxel: Any, named: bool, exclusive: bool,
+                         seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     names = dict(list(NAMES.items())[:shape[0]])
     labels = tuple(f"s{z}" for z in range(shape[1])) if named else ()
-    path = write(tmp_path_factory.mktemp("p") / "p.zarr", pixels, names, voxel_nm=voxel, slice_names=labels)
+    path = write(tmp_path_factory.mktemp("p") / "p.zarr", pixels, names, voxel_nm=voxel, slice_names=labels,
+                 exclusive=exclusive)
     got = probabilities.read(path)
-    assert (got.shape, got.names, got.classes, got.voxel_nm) == (shape, names, tuple(names.values()), voxel)
+    assert (got.shape, got.names, got.classes, got.voxel_nm, got.exclusive) == (shape, names, tuple(names.values()), voxel, exclusive)
     for c, name in enumerate(names.values()):
         stack = got[c]
         assert isinstance(stack, Volume)
@@ -60,6 +62,14 @@ def test_slices_in_any_order_and_back_while_it_is_filled(tmp_path: Path) -> None
         with pytest.raises(ValueError, match=r"\(20, 300\) uint8, got .* float64"):
             out[0, 0] = PIXELS[0, 0] / 255
     np.testing.assert_array_equal(probabilities.read(tmp_path / "p.zarr")[1, 2], PIXELS[1, 2])
+
+
+def test_a_store_that_does_not_say_so_has_exclusive_channels(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.zarr", exclusive=False)
+    said = json.loads((path / ".zattrs").read_text())
+    assert said["fibsem_ij"].pop("exclusive") is False
+    (path / ".zattrs").write_text(json.dumps(said))
+    assert probabilities.read(path).exclusive
 
 
 def test_it_is_an_image_with_named_channels_for_others(tmp_path: Path) -> None:

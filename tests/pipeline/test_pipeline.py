@@ -186,16 +186,66 @@ def test_what_was_corrected_in_the_review_carries_through(mine: Path) -> None:
     assert np.array_equal(files.read_labels(ws.labels_tif), before)
 
 
-def test_another_drawn_slice_begins_another_round(mine: Path) -> None:
+def draw_another(mine: Path) -> Workspace:
     ws = Workspace(mine / "ws")
     small.draw(ws.drawn / "new", files.read_labels(mine / "truth.zarr"), (2,))
     shutil.move(ws.drawn / "new" / "0002.tif", ws.layer("classes") / "0002.tif")
     shutil.rmtree(ws.drawn / "new")
+    return ws
+
+
+def test_another_drawn_slice_begins_another_round(mine: Path) -> None:
+    ws = draw_another(mine)
     steps = run(mine)
     assert ran(steps)[0] == "segment fit"
     assert steps["segment fit"].why == "drawn/classes changed"
     told = tables.read(ws.rounds)
     assert (told["round"].tolist(), told["drawn"].tolist()) == ([1, 2], [3, 4])
+
+
+def test_a_round_goes_on_from_the_network_of_the_last_one_where_the_recipe_asks_for_it(mine: Path) -> None:
+    def weights(place: str) -> bytes:
+        return (mine / place / "networks" / "segment" / "weights.safetensors").read_bytes()
+
+    def told(place: str) -> Any:
+        return json.loads((mine / place / "run.json").read_text(encoding="utf-8"))["stages"]["segment fit"]
+
+    asked: dict[str, Any] = {"change": ("[segment]", '[segment]\nstart = "last"'), "last": "segment fit"}
+    assert ran(run(mine, **asked)) == (), "to ask for it is no reason to train"
+    draw_another(mine)
+    for place in ("again", "stopped", "afresh"):
+        shutil.copytree(mine / "ws", mine / place)
+    first = told("ws")["writes"]["networks/segment"]
+    assert ran(run(mine, **asked)) == ran(run(mine, "again", **asked)) == ("segment fit",)
+    assert told("ws")["start"] == first
+    assert weights("again") == weights("ws"), "the same past, the same bytes"
+
+    def stop(stage: str, done: int, _: int) -> None:
+        if stage == "segment fit" and done > 600:
+            raise RuntimeError("stopped here")
+
+    with pytest.raises(RuntimeError, match="stopped here"):
+        run(mine, "stopped", progress=stop, **asked)
+    run(mine, "stopped", **asked)
+    assert (weights("stopped"), told("stopped")["start"]) == (weights("ws"), first)
+    run(mine, "afresh", last="segment fit")
+    assert weights("afresh") != weights("ws")
+    assert "start" not in told("afresh")
+
+
+def test_a_network_to_start_from_that_does_not_fit(mine: Path) -> None:
+    """The last one is done without, and that is told; one that was named is an error, and its name is wrong before anything runs."""
+    said: list[str] = []
+    text = (mine / "recipe.toml").read_text(encoding="utf-8").replace("base = 4, depth = 2}", "base = 2, depth = 2}")
+    (mine / "recipe.toml").write_text(text, encoding="utf-8")
+    shutil.copytree(mine / "ws" / "networks" / "segment", mine / "older")
+    run(mine, change=("[segment]", '[segment]\nstart = "last"'), last="segment fit", say=said.append)
+    assert [line for line in said if line.startswith("started afresh: expected a network")]
+    with pytest.raises(ValueError, match="got resunet that differs; give the same options"):
+        run(mine, change=("[segment]", '[segment]\nstart = "older"'), last="segment fit")
+    with pytest.raises(FileNotFoundError, match=r"\[segment\] start: expected .*newer, it does not exist"):
+        run(mine, change=("[segment]", '[segment]\nstart = "newer"'))
+    assert run(mine, last="segment fit")["segment fit"].why == "it was stopped, and goes on"
 
 
 def test_what_is_removed_is_made_again_and_what_was_there_is_kept(mine: Path, tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ def test_of_few_pieces_less_is_known_and_what_the_edge_cuts_tells_nothing():
     assert least_drawn([plane], 1) == least_drawn([squares(*[10] * 19)], 1)
 
 
+def test_the_slices_of_one_object_do_not_tell_how_small_another_may_be():
+    one = [squares(size, 1) for size in (19, 18, 19, 17, 18, 19)]  # and a speck of the drawing beside it
+    assert least_drawn(one, 1) < 5
+    assert least_drawn([squares(*[18] * 40)], 1) > 250
+
+
 def test_crumbs_are_small_pieces_within_the_slice():
     plane = squares(5, 10, 2)
     plane[197, 197] = plane[198, 198] = 1  # one piece, by a corner

@@ -17,6 +17,15 @@ def test_the_most_probable_class_with_the_background_in_what_is_left():
     assert labels(how="threshold", threshold=0.2) == [3, 3, 3, 9, 9]
 
 
+def test_of_channels_that_know_nothing_of_each_other_nothing_is_left_over():
+    """The last pixel: two channels doubt, together they pass 1, and the background that is left of it would have lost."""
+    shares = np.array([[200, 120, 100], [20, 10, 100], [30, 0, 100]], np.uint8).reshape(3, 1, 1, 3)
+    alone, together = (segment.labels(shares, ids=IDS, exclusive=exclusive)[0, 0].tolist() for exclusive in (False, True))
+    assert together == segment.labels(shares, ids=IDS, how="argmax", exclusive=False)[0, 0].tolist() == [3, 0, 3]
+    assert alone == segment.labels(shares, ids=IDS, how="threshold")[0, 0].tolist() == [3, 0, 0]
+    assert segment.labels(shares, ids=IDS, exclusive=False, threshold=0.3)[0, 0].tolist() == [3, 3, 3]
+
+
 def test_priority_goes_before_probability():
     assert labels(how="priority", priority=("core",)) == [3, 0, 0, 7, 9]
     assert labels(how="priority") == [3, 0, 0, 3, 9]
@@ -37,7 +46,7 @@ def test_small_objects_go_by_their_volume_in_three_dimensions():
 
 @pytest.mark.parametrize(("more", "told"), [
     ({"ids": {3: "blob"}}, "expected probabilities .1, z, y, x."),
-    ({"how": "vote"}, "argmax, threshold, priority"),
+    ({"how": "vote"}, "auto, argmax, threshold, priority"),
     ({"threshold": 0}, "threshold above 0"),
     ({"priority": ("clob",)}, "got clob"),
     ({"least_voxels": {"clob": 1}}, "got clob"),

@@ -57,6 +57,7 @@ def test_one_network_a_class_and_the_best_of_several(trained):
     assert {(t["training"], t["trainings"]) for t in told} == {(n, 4) for n in (1, 2, 3, 4)}
     assert segment.classes(each) == scene.NAMES
     assert min(f1(each)) > 0.8
+    assert [segment.exclusive(some) for some in (trained, each, each[:1], [*trained, each[0]])] == [True, False, True, False]
     best = segment.fit(GREY, DRAWN, names=scene.NAMES, options=scene.quick(trainings=3, keep=2, updates=10))
     reached = [np.mean(list(one["f1"].values())) for one in best[0].record["trainings"]]
     assert len(best) == 2
@@ -95,6 +96,7 @@ def test_objects_become_interior_and_boundary():
     cells = {z: label(TRUTH[z] > 0).astype(np.int32) for z in DRAWN}
     networks = segment.fit(GREY, cells, options=scene.quick(activation="sigmoid", boundary_px=4, updates=100))
     assert segment.classes(networks) == {1: "interior", 2: "boundary"}
+    assert not segment.exclusive(networks)
     interior, boundary = segment.apply(GREY, networks)[:, 2]
     edge = np.abs(np.diff((TRUTH[2] > 0).astype(int), axis=1)).astype(bool)
     assert boundary[:, 1:][edge].mean() > 2 * boundary.mean()
