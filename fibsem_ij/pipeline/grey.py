@@ -35,14 +35,14 @@ def _as_it_is(pixels: Any, _: int) -> Any:
 
 def register_fit(job: Job) -> None:
     from fibsem_ij import register
-    from fibsem_ij.verbs.register import with_aligner
+    from fibsem_ij.verbs.register import aligning
 
     table = job.recipe.register
     assert table
-    options = with_aligner(table.options, table.aligner, home=table.home or None)
-    if table.anchors:
-        options = replace(options, anchors=transforms.read_anchors(job.recipe.path(table.anchors)))
-    fitted = register.fit(job.stack(), options=options, executor=job.executor, kept=Kept(job.state / "pairs.jsonl"), progress=job.progress)
+    known = transforms.read_anchors(job.recipe.path(table.anchors)) if table.anchors else table.options.anchors
+    with aligning(replace(table.options, anchors=known), table.aligner, home=table.home or None, heap=table.heap or None) as options:
+        fitted = register.fit(job.stack(), options=options, executor=job.executor, kept=Kept(job.state / "pairs.jsonl"),
+                              progress=job.progress)
     transforms.write(job.out, fitted)
     if fitted.bad:
         job.say("slices to doubt: " + ", ".join(f"{z} ({fitted.why.get(z, 'given')})" for z in fitted.bad))

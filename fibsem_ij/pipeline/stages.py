@@ -28,7 +28,7 @@ from fibsem_ij.recipe.tables import Cells, Components, Link, Nuclei
 from fibsem_ij.workspace import Workspace
 
 _LEARNING = ("arrays", "learn", "volume.py")
-_NOT_THE_RESULT = ("device", "home", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
+_NOT_THE_RESULT = ("device", "home", "heap", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Register:
     options: register.Options = field(default_factory=register.Options)
     aligner: Literal["turboreg", "sift", "fiji-turboreg", "fiji-sift"] = "turboreg"
     home: str = ""  # of the Fiji whose plugins align
+    heap: str = ""  # the most that its Java may take: 4g
     anchors: str = ""  # file of known matrices
     interpolation: Literal["nearest", "linear", "cubic"] = "linear"  # nearest keeps noise white, for a denoiser that learns from it
     even_out: Literal["none", "equalise", "match"] = "none"  # contrast of the aligned slices; match: to their neighbours
