@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test faults bench wheel env display lint clean
+.PHONY: demo test faults java-faults bench wheel env display lint clean
 
 demo: env
 	$(BIN)/fibsem-ij demo $(DEMO)
@@ -19,6 +19,10 @@ test: env display lint
 FAULTS ?= 20
 faults: env
 	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_pipeline_faults.py -k killed
+
+# Java that dies, hangs or fills its heap in mid-call, in 20 runs.
+java-faults: env
+	$(BIN)/python benchmarks/java_faults.py
 
 # All benchmarks side by side with their peers, into benchmarks/RESULTS.md: small, or with FULL=1 as a whole.
 bench: env

@@ -89,12 +89,11 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None], minutes: float 
         drawn = _draw(truth, ws)
         say(f"Somebody draws the cells of {drawn} slices of {SHAPE[0]}, in workspace/drawn/cells/; fibsem-ij run goes on")
         run(last="output rois.zip")
-        session = fiji.start()
-        say(f"A real ImageJ {session.version} opens labels.tif and rois.zip")
         found = files.read_labels(ws.labels)
-        compared = _compare(found, ws, session)
         z = _fullest(found, truth.bad)
-        measured = _drawn_and_measured(found, ws, session, z)
+        with fiji.Apart() as java:
+            version, compared, measured = java.call(_in_imagej, ws, z, task="open labels.tif and rois.zip", tries=2)
+        say(f"A real ImageJ {version} opened labels.tif and rois.zip")
         told = _scores(specimen, truth, ws)
         picture = _pictures(specimen, truth, ws, z)
         for what, same in compared.items():
@@ -104,7 +103,7 @@ def tell(folder: Path, *, seed: int, say: Callable[[str], None], minutes: float 
         say("Against the truth: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in told.items()))
         run()
     return {"folder": str(folder), "picture": str(picture), "report": str(ws.report), "slices": SHAPE[0], "drawn": drawn,
-            "cells": len(_ids(found)), "rois": len(roi_sets.read(ws.rois)), "measured": measured, "imagej": session.version,
+            "cells": len(_ids(found)), "rois": len(roi_sets.read(ws.rois)), "measured": measured, "imagej": version,
             "compared": compared, "scores": told}
 
 
@@ -151,6 +150,12 @@ def _scores(specimen: Phantom, truth: Phantom, ws: Workspace) -> dict[str, float
             "cells_adapted_rand_error": found["adapted_rand"]}
     write_json(ws.folder / "scores.json", told)
     return told
+
+
+def _in_imagej(session: fiji.Session, ws: Workspace, z: int) -> tuple[str, dict[str, bool], int]:
+    """Its version, what came back from it unharmed, and how many cells it measured."""
+    cells = files.read_labels(ws.labels)
+    return session.version, _compare(cells, ws, session), _drawn_and_measured(cells, ws, session, z)
 
 
 def _compare(cells: Labels, ws: Workspace, session: fiji.Session) -> dict[str, bool]:

@@ -1,7 +1,8 @@
 """What works on this machine, and what to do about what does not. `fibsem-ij doctor` prints it.
 
 Each check is a function that answers one or more Findings and never raises: what it cannot find out is a finding too.
-ImageJ is not asked whether it is installed: it is started and made to blur an image, because that is the question.
+ImageJ is not asked whether it is installed: it is started and made to blur an image, because that is the question. It is started in a
+process of its own: a Java that crashes or hangs here is a finding.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fibsem_ij import fiji
+from fibsem_ij.fiji.apart import Limits
 
+_LIMITS = Limits(silent_s=120)
 _BLUR = "newImage('ramp', '32-bit ramp', 64, 64, 1); run('Gaussian Blur...', 'sigma=2'); return d2s(getValue(32, 32), 3);"
 
 
@@ -90,19 +93,24 @@ def _fiji(home: str | None) -> Iterator[Finding]:
 
 def _imagej(home: str | None) -> Iterator[Finding]:
     try:
-        session = fiji.start(home)
-        blurred = session.macro(_BLUR).value
-        yield Finding("ImageJ", True, f"{session.version}; blurred a ramp, {blurred} in its middle")
+        with fiji.Apart(home) as java:
+            version, blurred = java.call(_blurred, task="blur an image", limits=_LIMITS)
+        yield Finding("ImageJ", True, f"{version}; blurred a ramp, {blurred} in its middle")
     except fiji.FijiError as error:
         yield Finding("ImageJ", False, "does not start", str(error))
+
+
+def _blurred(session: fiji.Session) -> tuple[str, str | None]:
+    return session.version, session.macro(_BLUR).value
 
 
 def _aligners(home: str | None) -> Iterator[Finding]:
     from fibsem_ij.fiji.plugins import check
 
     try:
-        for line in check(fiji.start(home)):
-            yield Finding(line.what, line.ok, line.found, "update it in Fiji, or use our own aligners" if line.ok is False else "")
+        with fiji.Apart(home) as java:
+            for line in java.call(check, task="try Fiji's aligners", limits=_LIMITS):
+                yield Finding(line.what, line.ok, line.found, "update it in Fiji, or use our own aligners" if line.ok is False else "")
     except fiji.FijiError as error:
         yield Finding("Fiji's aligners", False, "cannot be tried", str(error))
 

@@ -95,5 +95,6 @@ def main(words: Sequence[str] | None = None) -> None:
 
         if not isinstance(error, (ValueError, OSError, FijiError)):
             raise
-        say(f"fibsem-ij: {' '.join(str(error).split())}")
+        where = "".join(f" ({note})" for note in getattr(error, "__notes__", ())[:1])  # the first is the closest
+        say(f"fibsem-ij: {' '.join(str(error).split())}{where}")
         sys.exit(2)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, Progress, progress_lines, show
+from fibsem_ij.cli.terminal import Heap, Home, Json, Progress, progress_lines, show
+
+if TYPE_CHECKING:
+    from fibsem_ij.fiji import Session  # it loads NumPy, which --help can do without
 
 app = typer.Typer(help="Run macros and scripts in ImageJ or Fiji; put ours into its menu.", no_args_is_help=True)
 
@@ -19,15 +22,17 @@ def fiji_macro(
     file: Annotated[Path, typer.Argument(help="An ImageJ macro: .ijm.")],
     argument: Annotated[str, typer.Argument(help="What getArgument() answers in the macro.")] = "",
     home: Home = None,
+    heap: Heap = "",
     json_: Json = False,
 ) -> None:
     """Run a macro file headless and print what it returns.
 
     fibsem-ij fiji macro macros/colour_labels.ijm "path=labels.tif"
     """
-    from fibsem_ij import fiji
+    from fibsem_ij.fiji import Apart
 
-    value = fiji.start(home).macro(file, argument).value
+    with Apart(home, heap=heap or None) as java:
+        value = java.call(_macro, file, argument, task=f"run {file.name}")
     show({"value": value}, json_, value or "")
 
 
@@ -36,21 +41,22 @@ def fiji_script(
     file: Annotated[Path, typer.Argument(help="A script with #@ parameters: .groovy, .py (Jython).")],
     inputs: Annotated[list[str] | None, typer.Argument(help="key=value for every #@ input.")] = None,
     home: Home = None,
+    heap: Heap = "",
     json_: Json = False,
 ) -> None:
     """Run a script headless and print its outputs.
 
     fibsem-ij fiji script measure.groovy path=labels.tif smallest=20
     """
-    from fibsem_ij import fiji
+    from fibsem_ij.fiji import Apart
 
     pairs = [entry.partition("=") for entry in inputs or []]
     if wrong := next((key for key, equals, _ in pairs if not equals or not key.isidentifier()), None):
         raise ValueError(f"expected key=value, got {wrong!r}; write each #@ input of the script as name=value")
     given: dict[str, Any] = {key: value for key, _, value in pairs}
-    outputs = fiji.start(home).script(file, **given)
-    show({key: value if isinstance(value, (str, int, float, bool)) else str(value) for key, value in outputs.items()}, json_,
-           "\n".join(f"{key} = {value}" for key, value in outputs.items()))
+    with Apart(home, heap=heap or None) as java:
+        outputs = java.call(_script, file, given, task=f"run {file.name}")
+    show(outputs, json_, "\n".join(f"{key} = {value}" for key, value in outputs.items()))
 
 
 @app.command("job")
@@ -135,3 +141,13 @@ def uninstall(fiji_dir: FijiDir, json_: Json = False) -> None:
     removed, left = menu.uninstall(fiji_dir)
     kept = f"; left, because somebody changed them: {', '.join(str(path) for path in left)}" if left else ""
     show({"removed": [str(path) for path in removed], "left": [str(path) for path in left]}, json_, f"{len(removed)} files removed{kept}")
+
+
+def _macro(session: Session, file: Path, argument: str) -> str | None:
+    """In the process that has the JVM, as `_script` is: what crashes there is one line here."""
+    return session.macro(file, argument).value
+
+
+def _script(session: Session, file: Path, given: dict[str, Any]) -> dict[str, Any]:
+    outputs = session.script(file, **given)
+    return {key: value if isinstance(value, (str, int, float, bool)) else str(value) for key, value in outputs.items()}

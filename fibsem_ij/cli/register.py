@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Home, Json, Progress, VoxelNm, Workers, progress_to, show, slices_of, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Heap, Home, Json, Progress, VoxelNm, Workers, progress_to, show, slices_of, voxel_of, workers_of
 
 app = typer.Typer(help="Align a stack: find the transforms, apply them, score them.", no_args_is_help=True)
 
@@ -35,6 +35,7 @@ def fit(
     device: Annotated[str, typer.Option(help="Where turboreg sums its pixels: cpu, cuda, mps, or auto for the best.")] = "cpu",
     voxel_nm: VoxelNm = "",
     home: Home = None,
+    heap: Heap = "",
     workers: Workers = 0,
     progress: Progress = "bar",
     json_: Json = False,
@@ -47,15 +48,15 @@ def fit(
 
     from fibsem_ij import files, register
     from fibsem_ij.files import transforms as door
-    from fibsem_ij.verbs.register import with_aligner
+    from fibsem_ij.verbs.register import aligning
 
     options = register.Options(model=model, runs=runs, seed=seed, reach=reach, contrast=contrast, reference=reference,
                                keep_trend=keep_trend, canvas=canvas, bad=slices_of(bad, "--bad"),
                                anchors=door.read_anchors(anchors) if anchors else {})
-    options = replace(with_aligner(options, aligner, home=home), device=device)
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
-    with workers_of(workers) as pool, progress_to(progress, "register") as step:
-        fitted = register.fit(stack, options=options, executor=pool, progress=step)
+    with (workers_of(workers) as pool, progress_to(progress, "register") as step,
+          aligning(options, aligner, home=home, heap=heap or None) as options):
+        fitted = register.fit(stack, options=replace(options, device=device), executor=pool, progress=step)
     door.write(transforms, fitted)
     doubtful = ", ".join(f"{stack.names[z]} ({fitted.why[z]})" for z in fitted.bad) or "none"
     show({"slices": len(fitted), "bad": list(fitted.bad), "why": [fitted.why[z] for z in fitted.bad], "canvas": list(fitted.canvas),

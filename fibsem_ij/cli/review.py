@@ -133,7 +133,8 @@ def _told(place: Any, done: Any, *, no_run: bool, json_: bool) -> None:
 
 
 def _shown(place: Any, home: Path | None) -> list[str]:
-    """In front of the person until the stack's window is closed, or Enter is pressed."""
+    """In front of the person until the stack's window is closed, or Enter is pressed. Java is in this process, which has nothing else to
+    lose, and whose images and windows are objects of it."""
     from fibsem_ij import fiji, review
     from fibsem_ij.review import live
 

@@ -21,6 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Progress = Annotated[Literal["bar", "json", "none"], typer.Option(help="A bar, one JSON object a line (on stderr), or nothing.")]
 VoxelNm = Annotated[str, typer.Option(help="Voxel size z,y,x in nm, where the file does not say it: 4,4,4.")]
 Home = Annotated[Path | None, typer.Option(help="Your Fiji.app; else FIBSEM_IJ_FIJI, else the embedded ImageJ.")]
+Heap = Annotated[str, typer.Option(help="The most that Java may take: 4g; a quarter of the memory where nothing is said.")]
 Workers = Annotated[int, typer.Option(help="Threads; 0 is one a core. The result is the same for any number.", min=0)]
 
 

@@ -14,6 +14,24 @@ class FijiError(RuntimeError):
     """Something at the Java door is not as it must be: "expected X, got Y; do Z"."""
 
 
+class JavaLost(FijiError):
+    """Java did not come to the end of a call. In a fresh process the same call may."""
+
+    remedy = ""
+
+
+class JavaDied(JavaLost):
+    remedy = "ask for less heap (--heap) if the machine is short of memory, else update the plugin, or set JAVA_HOME to another Java"
+
+
+class JavaHung(JavaLost):
+    remedy = "if the machine was overloaded run it again, else update the plugin"
+
+
+class OutOfHeap(JavaLost):
+    remedy = 'ask for a larger heap: --heap 8g, or heap = "8g" in the recipe\'s [register]'
+
+
 @contextmanager
 def translated(task: str) -> Iterator[None]:
     """Run `task` ("open the image"); a Java exception inside becomes a FijiError that says what Java said."""
@@ -24,7 +42,7 @@ def translated(task: str) -> Iterator[None]:
     except jpype.JException as thrown:
         # NB: Java's OutOfMemoryError is no Python MemoryError, and the JVM is still usable after it.
         if isinstance(thrown, jpype.JClass("java.lang.OutOfMemoryError")):
-            raise FijiError(f"expected Java to have room to {task}, got OutOfMemoryError with a heap of {_heap_mib()} MiB; close images, "
+            raise OutOfHeap(f"expected Java to have room to {task}, got OutOfMemoryError with a heap of {heap_mib()} MiB; close images, "
                             "or start a new Python process with fiji.start(heap=...)") from None
         raise FijiError(f"expected to {task}, got {said(thrown)}") from thrown
 
@@ -38,7 +56,8 @@ def said(thrown: Any) -> str:
     return " ".join(part for part in (f"{name}:" if message else name, str(message or ""), f"at {place}" if place else "") if part)
 
 
-def _heap_mib() -> int:
+def heap_mib() -> int:
+    """The most that Java may take."""
     import jpype
 
     return int(jpype.JClass("java.lang.Runtime").getRuntime().maxMemory()) >> 20

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,6 +147,8 @@ def _configure(java: Java, *, headless: bool, heap: int | None) -> None:
     # Pixels are few large arrays, which G1 (Java's default) keeps by the region and moves at a quarter of this collector's rate
     # (float32 stacks; benchmarks/bridge.py shows what a crossing costs).
     options += ["-XX:+UseParallelGC"]
+    # A crash leaves no file in the folder where somebody happens to work.
+    options += [f"-XX:ErrorFile={Path(tempfile.gettempdir()) / 'hs_err_pid%p.log'}", "-XX:-CreateCoredumpOnCrash", "-XX:-UsePerfData"]
     if _huge_pages():
         options += ["-XX:+UseTransparentHugePages"]
     scyjava.config.endpoints.clear()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fibsem_ij.fiji.console import Heard, listening
-from fibsem_ij.fiji.errors import FijiError, said, translated
+from fibsem_ij.fiji.errors import FijiError, OutOfHeap, said, translated
 from fibsem_ij.fiji.windows import tidied
 from fibsem_ij.fiji.words import one_line, option_string
 from fibsem_ij.volume import Volume
@@ -94,7 +94,7 @@ def _exits_with_message(code: str, line: int) -> bool:
 def _check_log(heard: Heard, name: str) -> None:
     """NB: an exception or want of memory in a plugin that a macro runs is only printed to ImageJ's log."""
     if match := _NO_MEMORY.search(heard.log):
-        raise FijiError(f"expected {name} to run, got {match[0]!r} from ImageJ; close images, or start with a larger heap in a new process")
+        raise OutOfHeap(f"expected {name} to run, got {match[0]!r} from ImageJ; close images, or start with a larger heap in a new process")
     if match := _TRACE.search(heard.log):
         first, place, *_ = match[0].splitlines()
         cause = re.findall(r"^Caused by: (.*)$", heard.log[match.start() :], re.MULTILINE)

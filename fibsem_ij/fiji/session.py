@@ -65,6 +65,7 @@ class Session:
         self.ij = ij
         self.home = home
         self.mode = mode
+        self.alive: Callable[[], None] = lambda: None  # what works long calls it now and then, for who waits in another process
         self._jobs = Jobs()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._shown: list[Any] = []

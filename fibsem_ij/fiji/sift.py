@@ -52,6 +52,7 @@ class Sift:
         with translated("match SIFT keypoints"):
             sift = JClass("mpicbg.imagefeatures.FloatArray2DSIFT")
             matches = list(sift.createMatches(fixed, moving, _SCALES, None, _ANY_DISTANCE, _RATIO))
+            self.session.alive()
             count = len(matches) if self.runs == 1 else (len(matches) + 1) // 2
             drawn = [rng.permutation(len(matches))[:count] for _ in range(self.runs)]
             return agreed([self._fit([matches[i] for i in some], int(rng.integers(2**48))) for some in drawn], runs=self.runs)
@@ -65,6 +66,7 @@ class Sift:
         model, java_list = JClass(f"mpicbg.models.{_MODELS[self.model]}")(), JClass("java.util.ArrayList")
         if not model.filterRansac(java_list(matches), java_list(), _ITERATIONS, _REACH_PX, _LEAST_SHARE, _LEAST_INLIERS):
             return None
+        self.session.alive()
         affine = model.createAffine()
         return np.array([(affine.getScaleX(), affine.getShearX(), affine.getTranslateX()),
                          (affine.getShearY(), affine.getScaleY(), affine.getTranslateY()), (0, 0, 1)], np.float64)

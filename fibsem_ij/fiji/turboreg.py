@@ -80,6 +80,7 @@ class TurboReg:
             # NB: by the manual a crop is left, top, right, bottom; the code reads left, top, width, height. This is all of it either way.
             images = " ".join(f"-window {_opened(pixels)} 0 0 {width} {height}" for pixels in (source, target))
             plugin.run(f"-align {images} {word} {numbers} -hideOutput")
+        self.session.alive()
         _check(plugin, heard)
         moved, fixed = (np.array([tuple(point) for point in points], np.float64)[: len(places)]
                         for points in (plugin.getSourcePoints(), plugin.getTargetPoints()))

@@ -42,20 +42,19 @@ def _as_it_is(pixels: Any, _: int) -> Any:
 
 def register_fit(job: Job) -> None:
     from fibsem_ij.register.warp import MATCHED
-    from fibsem_ij.verbs.register import with_aligner
+    from fibsem_ij.verbs.register import aligning
 
     table = job.recipe.register
     assert table
-    options = with_aligner(table.options, table.aligner, home=table.home or None)
-    if table.anchors:
-        options = replace(options, anchors=transforms.read_anchors(job.recipe.path(table.anchors)))
+    known = transforms.read_anchors(job.recipe.path(table.anchors)) if table.anchors else table.options.anchors
     stack = job.stack()
-    kept = Kept(job.ws.pairs, partial(slicewise.pair, job, stack, window=MATCHED if options.contrast == "match" else 0))
+    kept = Kept(job.ws.pairs, partial(slicewise.pair, job, stack, window=MATCHED if table.options.contrast == "match" else 0))
 
     def fit(options: register.Options) -> Transforms:
         return register.fit(stack, options=options, executor=job.executor, kept=kept, progress=job.progress)
 
-    fitted = _with_others(job, stack, fit, options) if job.placed else fit(options)
+    with aligning(replace(table.options, anchors=known), table.aligner, home=table.home or None, heap=table.heap or None) as options:
+        fitted = _with_others(job, stack, fit, options) if job.placed else fit(options)
     transforms.write(job.out, fitted)
     if fitted.bad:
         job.say("slices to doubt: " + ", ".join(f"{z} ({fitted.why.get(z, 'given')})" for z in fitted.bad))

@@ -30,7 +30,7 @@ from fibsem_ij.workspace import Workspace
 
 _SEEN = ("voxel_nm", "databar", "detector")  # what of [input] decides about the pixels and their size
 _LEARNING = ("arrays", "learn", "volume.py")
-_NOT_THE_RESULT = ("device", "home", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
+_NOT_THE_RESULT = ("device", "home", "heap", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
 
 
 @dataclass(frozen=True)

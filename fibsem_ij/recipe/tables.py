@@ -27,6 +27,7 @@ class Register:
     options: register.Options = field(default_factory=register.Options)
     aligner: str = "turboreg"  # of register.Options, or fiji-turboreg, fiji-sift
     home: str = ""  # of the Fiji whose plugins align
+    heap: str = ""  # the most that its Java may take: 4g
     anchors: str = ""  # file of known matrices
     interpolation: Literal["nearest", "linear", "cubic"] = "linear"  # nearest keeps noise white, for a denoiser that learns from it
     hold: bool = False  # slices that are placed stay where they are when others come, instead of being placed anew with them

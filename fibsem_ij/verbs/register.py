@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,20 @@ from fibsem_ij.volume import Labels, Transforms, Volume
 IN_FIJI = ("fiji-turboreg", "fiji-sift")  # fiji.plugins.ALIGNERS, which only a session can make
 
 
-def with_aligner(options: register.Options, aligner: str, *, home: Path | str | None) -> register.Options:
-    """fiji-turboreg and fiji-sift are the plugins of a Fiji; the others are here, or come from other packages."""
-    if aligner not in IN_FIJI:
-        return replace(options, aligner=aligner)
-    from fibsem_ij import fiji
-    from fibsem_ij.fiji.plugins import ALIGNERS
+@contextmanager
+def aligning(options: register.Options, aligner: str, *, home: Path | str | None, heap: str | None) -> Iterator[register.Options]:
+    """fiji-turboreg and fiji-sift are the plugins of a Fiji, in a process that ends with this; the others are here, or come from other
+    packages.
 
-    return replace(options, aligner=ALIGNERS[aligner](fiji.start(home or None), model=options.model, runs=options.runs))
+    NB: within the pool's own `with`, so that at Ctrl-C the pool does not wait for Java."""
+    if aligner not in IN_FIJI:
+        yield replace(options, aligner=aligner)
+        return
+    from fibsem_ij.fiji.apart import Apart
+    from fibsem_ij.fiji.plugins import AlignerApart
+
+    with Apart(home, heap=heap) as java:
+        yield replace(options, aligner=AlignerApart.named(aligner, java, model=options.model, runs=options.runs))
 
 
 def extended(fit: Callable[[register.Options], Transforms], options: register.Options, before: Transforms,
