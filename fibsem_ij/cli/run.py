@@ -128,6 +128,8 @@ def _plain(step: Any) -> dict[str, Any]:
 
 
 def _last_line(place: Any, waits: list[Any]) -> str:
+    if waits and " drawn in " not in waits[0].why:
+        return f"{waits[0]}; then run it again"
     if waits:
         return f"{waits[0]}. Draw on slices of {place.grey} (fibsem-ij segment choose says which), put them there, and run it again"
     return f"Look at {place.report}" if place.report.exists() else f"Done: {place.folder}"

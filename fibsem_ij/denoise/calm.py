@@ -55,7 +55,8 @@ def _levels(planes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
     import cv2
 
     blocks = [cv2.blur(plane.astype(np.float32), (_BLOCK, _BLOCK))[::_BLOCK, ::_BLOCK].ravel() for plane in planes]
-    return np.linspace(*np.quantile(np.concatenate(blocks), _TAILS), _LEVELS)
+    low, high = np.quantile(np.concatenate(blocks), _TAILS)
+    return np.linspace(low, high, _LEVELS)
 
 
 def grey(values: Floats, scale: Scale) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +37,14 @@ class Acquired:
     def makers(self) -> str:
         return ", ".join(sorted({scan.maker for scan in self.scans if scan}))
 
-    @property
+    @cached_property
     def pixel_nm(self) -> tuple[float, float] | None:
         """y, x; the median."""
         known = [scan.pixel_nm for scan in self.scans if scan and scan.pixel_nm]
         y, x = (_round(float(np.median(sizes))) for sizes in zip(*known, strict=True)) if known else (0.0, 0.0)
         return (y, x) if known else None
 
-    @property
+    @cached_property
     def steps_nm(self) -> npt.NDArray[np.float64] | None:
         """From each slice to the next; NaN where one of them has no place, None where places tell nothing."""
         places = np.array([np.nan if scan is None or scan.z_nm is None else scan.z_nm for scan in self.scans], np.float64)
@@ -53,12 +54,12 @@ class Acquired:
             return None
         return np.asarray(steps * np.sign(np.median(moved)))
 
-    @property
+    @cached_property
     def thickness_nm(self) -> float | None:
         steps = self.steps_nm
         if steps is None:
             return None
-        middle = float(np.nanmedian(steps))
+        middle = float(np.median(steps[steps > 0]))
         return _round(float(steps[(steps >= _THIN * middle) & (steps <= _GAP * middle)].mean()))
 
     @property

@@ -69,6 +69,8 @@ def decide(stage: Stage, record: Record, *, makers: Mapping[Path, str], new: Map
     by_hand = next((path for path in stage.writes if record.content(path, quick=quick) != known["writes"].get(record.name(path))), None)
     if by_hand and grown and stage.name == "register fit":
         return step(stage, "runs", f"{changed}; {record.name(by_hand)} was changed by hand: what it says of the others stays", grown=True)
+    if by_hand and changed and stage.name != "input" and len(record.sums(by_hand) or range(record.depth)) != record.depth:
+        return step(stage, "waits", f"for {record.name(by_hand)} to be moved away, or to get the slices that came: it was changed by hand")
     if by_hand and stage.name != "output report":
         note = f"; NB: {changed} since; move it away to have it made anew" if changed else ""
         return step(stage, "kept", f"{record.name(by_hand)} was changed by hand{note}")

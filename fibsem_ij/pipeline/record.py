@@ -75,6 +75,11 @@ class Record:
         """The checksums of the slices of a store whose content was just asked for."""
         return tuple(self.slices.get(self.name(path), "").split()) if fingerprints.is_store(path) else ()
 
+    @property
+    def depth(self) -> int:
+        """How many slices there are."""
+        return len(self.source.slices or self.before("input"))
+
     def before(self, stage: str) -> Mapping[str, str]:
         """The slices that a stage had before it."""
         found: Mapping[str, str] = self.stages.get(stage, {}).get("slices", {})

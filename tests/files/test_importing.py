@@ -13,6 +13,8 @@ import tifffile
 
 from fibsem_ij import files
 from fibsem_ij.files import importing
+from fibsem_ij.files.headers import Scan
+from fibsem_ij.files.scans import Acquired
 from fibsem_ij.volume import Volume
 
 PIXELS = np.random.default_rng(8).integers(0, 255, (12, 40, 50), np.uint8)
@@ -85,6 +87,14 @@ def test_a_given_size_that_differs_is_told_with_both(tmp_path: Path) -> None:
     notes = importing.read(tmp_path / "a", voxel_nm=(10, 4, 4)).notes
     assert [note for note in notes if "voxel_nm is given as 10 x 4 x 4 nm, the headers (Zeiss Atlas) say 10 x 5 x 5 nm" in note]
     assert importing.read(tmp_path / "a", voxel_nm=(10.05, 5, 5)).notes == ()
+
+
+def test_a_slice_scanned_twice_each_time_and_a_long_stack(tmp_path: Path) -> None:
+    assert files.read(folder(tmp_path / "a", [microscopes.atlas(z / 1000) for z in (0, 0, 10, 10, 20)])).voxel_nm == (10, 5, 5)
+    many = Acquired(tuple(map(str, range(3000))), tuple(Scan("Zeiss", (4, 4), 10.0 * z) for z in range(3000)))
+    began = process_time()
+    assert (many.voxel_nm, many.missing(), len(many.notes(None))) == ((10, 4, 4), [], 1)
+    assert process_time() - began < 1
 
 
 @pytest.mark.parametrize("bar", [None, 9])
