@@ -38,7 +38,7 @@ BENCHMARKS: tuple[tuple[str, str | None, str], ...] = (
     ("stacks to disk and back", "files.py --small", "files.py"),
     ("label image to ROI set", "rois.py --small", "rois.py"),
     ("planning 50 Gvoxel", "planning.py --rounds 1", "planning.py"),
-    ("streaming, by depth", "streaming.py --small --depths 16,32,64", "streaming.py --depths 32,64,256,1024"),
+    ("streaming, by depth", "streaming.py --small --depths 16,64 --stages input,objects", "streaming.py --depths 32,64,256,1024"),
     ("streaming, rates", "streaming_rates.py --small", "streaming_rates.py"),
     ("registration", "registration.py --small --sections speed,runs,apply", "registration.py"),
     ("denoising", "denoising.py --small --methods blindspot --neighbours 0", "denoising.py"),
@@ -78,7 +78,8 @@ def run(what: str, command: str, limit: float) -> Run:
         printed, said = (file.read().rstrip() for file in (out, err) if not file.seek(0))
     if ended and said:
         ended += f": {without_paths(said.splitlines()[-1])[:200]}"
-    return Run(what, command, ended, time.perf_counter() - began, children() - before, without_paths(printed))
+    lines = (line.rstrip() for line in without_paths(printed).splitlines())
+    return Run(what, command, ended, time.perf_counter() - began, children() - before, "\n".join(lines))
 
 
 def children() -> float:
