@@ -13,9 +13,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,6 +99,7 @@ def start_jvm(fiji: Path | None, *, mode: str, heap: int | None) -> Any:
         _start_embedded()
     else:
         gateway = _start_fiji(fiji, mode)
+    _leave_sigterm_to_python()
     scyjava.when_jvm_stops(_end_threads)
     return gateway
 
@@ -165,6 +168,13 @@ def _check_display(windows: bool) -> None:
                         "use headless here and open the results in Fiji itself")
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise FijiError('expected a display for mode="interactive", got no DISPLAY; use a desktop, ssh -X or Xvfb, or mode="headless"')
+
+
+def _leave_sigterm_to_python() -> None:
+    """NB: JPype takes it, too, and where Python has no handler of its own for it, compares handlers without the interpreter's lock:
+    SIGSEGV in PyObject_RichCompare instead of an end. Only the main thread may give it back."""
+    if threading.current_thread() is threading.main_thread() and (handler := signal.getsignal(signal.SIGTERM)) is not None:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _end_threads() -> None:

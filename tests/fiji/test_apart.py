@@ -122,8 +122,8 @@ def test_what_becomes_of_java_is_named_and_nothing_is_left(java: Apart, folder: 
     assert not list(folder.glob("fibsem_ij-java-*"))
 
 
-def test_java_ends_with_a_parent_that_is_killed() -> None:
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+def test_java_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, env=env) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())

@@ -135,6 +135,17 @@ def test_ctrl_c(code: str) -> None:
         assert process.returncode == 0, complaint
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM on Windows")
+def test_sigterm_ends_it_and_is_no_crash() -> None:
+    """And not after a handler of Java's, nor by SIGSEGV in JPype's."""
+    code = "import time\nfrom fibsem_ij import fiji\nfiji.start()\nprint('ready', flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
+
+
 def test_what_does_not_fit_the_heap_is_file_backed(python: Run) -> None:
     done = python(SMALL_HEAP, timeout=200)
     assert (done.returncode, done.stdout.split()) == (0, ["True"] * 3), done.stderr
