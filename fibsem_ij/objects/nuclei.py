@@ -52,8 +52,10 @@ class Options:
         odd = (self.blur_px, self.block_px, self.gradient_px)
         if any(n < 3 or n % 2 == 0 for n in odd):
             raise ValueError(f"expected odd sizes of 3 or more for blur_px, block_px and gradient_px, got {odd}")
-        if not 0 < self.least < self.most or not 0 < self.round <= 1 or not self.offsets or min(self.lasting, self.profile) < 0:
-            raise ValueError(f"expected 0 < least < most, a share round, some offsets, lasting and profile of 0 or more, got {self}")
+        if not 0 < self.least < self.most:
+            raise ValueError(f"expected 0 < least < most, got {self.least:g} and {self.most:g}; they are diameters")
+        if not 0 < self.round <= 1 or not self.offsets or min(self.lasting, self.profile) < 0:
+            raise ValueError(f"expected a share round, some offsets, lasting and profile of 0 or more, got {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,9 @@ def find(src: ArrayLike, *, options: Options | None = None, executor: Executor |
     options = options or Options()
     voxel = getattr(src, "voxel_nm", None) or (1.0, 1.0, 1.0)
     pixel = (voxel[1] * voxel[2]) ** 0.5
+    if options.least / pixel > max(src.shape[1:]):
+        raise ValueError(f"expected nuclei that a slice of {src.shape[1]} x {src.shape[2]} pixels can show, got a least diameter of "
+                         f"{options.least / pixel:.0f} pixels; give the voxel size, or least and most in pixels")
     found: dict[int, list[Outline]] = {}
     work = partial(outlines, options=options, least_px=options.least / pixel, most_px=options.most / pixel)
     map_slices(work, src, found, executor=executor, progress=progress)
