@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Json, Progress, progress_to, show
+from fibsem_ij.cli.terminal import Json, Progress, apart, progress_to, show
 from fibsem_ij.cli.training import state_of
 
 app = typer.Typer(help="Denoise a stack: train a network, apply it, score what came out.", no_args_is_help=True)
@@ -94,7 +94,7 @@ def apply(
     from fibsem_ij.files import networks
     from fibsem_ij.verbs import denoise as verbs
 
-    _apart(noisy, out, uncertainty, residual)
+    apart(noisy, out, uncertainty, residual)
     stack = files.read(noisy)
     with progress_to(progress, "denoise apply") as step:
         verbs.apply(stack, networks.read(net), out, uncertainty=uncertainty, residual=residual, bad=_bad(transforms), draws=draws,
@@ -161,14 +161,6 @@ def truth(
                 step(z + 1, len(fields))
     show({"fields": len(fields), "scans": fields[0].shape[0], "path": str(out)}, json_,
          f"Truth of {len(fields)} fields, {fields[0].shape[0]} scans each, in {out}")
-
-
-def _apart(noisy: Path, *written: Path | None) -> None:
-    """No result takes the place of the stack it is made from, or of another."""
-    paths = [path.resolve() for path in (noisy, *written) if path]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise ValueError(f"expected a name of its own for each stack, got {path.name} twice; write the result beside the noisy stack")
 
 
 def _bad(transforms: Path | None) -> tuple[int, ...]:

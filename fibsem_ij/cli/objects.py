@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, progress_to, show, voxel_of, workers_of
+from fibsem_ij.cli.terminal import Json, Progress, VoxelNm, Workers, apart, progress_to, show, voxel_of, workers_of
 from fibsem_ij.verbs.followed import Followed
 
 app = typer.Typer(help="Numbered things: cells, nuclei, components; scores of them.", no_args_is_help=True)
@@ -36,6 +36,7 @@ def cells(
     from fibsem_ij.files import drawn as layers
     from fibsem_ij.verbs import objects as verbs
 
+    apart(src, out, drawn, boundary)
     stack, edges = (files.read(src), files.read(boundary)) if boundary else verbs.interior_and_boundary(src)
     fitted = objects.fit(layers.read(drawn, stack, classes=False).slices)
     with workers_of(workers) as pool, progress_to(progress, "cells") as step:
@@ -61,6 +62,7 @@ def link(
     from fibsem_ij.objects import linking
     from fibsem_ij.verbs import objects as verbs
 
+    apart(src, out)
     stack, counted = files.read(src), list[int]()
     with (verbs.labels(out, stack) as sink, workers_of(workers) as pool, progress_to(progress, "link") as step):
         linking.link(stack, sink, options=linking.Options(numbered=numbered), executor=pool, progress=step, count=counted.append)
@@ -95,6 +97,7 @@ def components(
     from fibsem_ij.objects.components import components as fill
     from fibsem_ij.verbs import objects as verbs
 
+    apart(src, out)
     options = replace(PRESETS.get(preset, Options()), threshold=threshold, fill_holes=fill_holes, split_px=split_px,
                       least_voxels=_least(least_voxels), least_nm3=_least(least_nm3))
     given: dict[str, Any] = {"connectivity": connectivity, "delta": delta, "largest": largest}
@@ -130,6 +133,9 @@ def nuclei(
     from fibsem_ij.verbs import objects as verbs
     from fibsem_ij.volume import Volume
 
+    apart(src, out, crops)
+    if crops and crops.exists() and not crops.is_dir():
+        raise ValueError(f"expected a folder for the crops, got the file {crops}; name another")
     stack = files.read(src, voxel_nm=voxel_of(voxel_nm))
     with workers_of(workers) as pool, progress_to(progress, "nuclei") as step:
         found = room.find(stack, options=room.Options(least=least, most=most), executor=pool, progress=step)

@@ -39,6 +39,14 @@ def voxel_of(text: str) -> tuple[float, float, float] | None:
         raise ValueError(f"expected --voxel-nm as three numbers z,y,x, got {text!r}; write for instance 4,4,4") from None
 
 
+def apart(src: Path, *written: Path | None) -> None:
+    """No result takes the place of the stack it is made from, or of another."""
+    paths = [path.resolve() for path in (src, *written) if path]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"expected a name of its own for each stack, got {path.name} twice; write the result beside {src.name}")
+
+
 def slices_of(text: str, option: str, depth: int | None = None) -> tuple[int, ...]:
     """3,17 -> (3, 17), within a stack of that depth."""
     try:

@@ -31,12 +31,12 @@ Drawn = Mapping[int, npt.NDArray[Any]]  # z -> the label slice that was drawn
 
 
 def fit(drawn: ArrayLike | Drawn) -> Drawn:
-    """The drawn slices by z: of a label stack those that are not empty."""
-    if not isinstance(drawn, Mapping):
-        drawn = {z: labels for z in range(drawn.shape[0]) if (labels := np.asarray(drawn[z])).any()}
-    if not any(labels.any() for labels in drawn.values()):
+    """The drawn slices by z, those that are not empty: an empty one is taken for one that nobody drew."""
+    slices = drawn.items() if isinstance(drawn, Mapping) else ((z, drawn[z]) for z in range(drawn.shape[0]))
+    fitted = {z: labels for z, slice_ in slices if (labels := np.asarray(slice_)).any()}
+    if not fitted:
         raise ValueError("expected drawn slices with objects, got none; draw some cells in a few evenly spread slices")
-    return drawn
+    return fitted
 
 
 def apply(src: ArrayLike, fitted: Drawn, out: WritableArray | None = None, *, boundary: ArrayLike | None = None,

@@ -62,6 +62,8 @@ def link(src: ArrayLike, out: WritableArray | None = None, *, drawn: Mapping[int
     """
     options, drawn = options or Options(), drawn or {}
     depth = src.shape[0]
+    if np.dtype(src.dtype).kind not in "bui":
+        raise ValueError(f"expected a mask of whole numbers, 0 where nothing is, got {src.dtype}; threshold it first")
     for z, labels in drawn.items():
         if not 0 <= z < depth or labels.shape != tuple(src.shape[1:]):
             raise ValueError(f"expected drawn slices of shape {tuple(src.shape[1:])} within 0..{depth - 1}, got {labels.shape} at {z}")

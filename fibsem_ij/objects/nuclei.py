@@ -8,8 +8,8 @@ the filter sizes are those of the published protocol, in px.
 What a slice alone cannot tell from a nucleus is a cell around it, a nucleolus in it, a profile beside it. So the threshold
 is taken at several levels, for an envelope is seldom closed at any one of them; an outline is the convex hull of its
 contour, without the folds; the slice goes on beyond its sides as in a mirror, so that a nucleus that they cut is about an
-ellipse too; and what is no nucleus is left to z: it has to last for `lasting` of its diameter, and of what lies in one
-another that which lasts longest stays.
+ellipse too; and what is no nucleus is left to z: it has to last for `lasting` of its diameter, its profile along z (slices times
+diameter) has to have the `profile` of the smallest nucleus, and of what lies in one another that which lasts longest stays.
 
 Slices are looked at one by one, and only outlines are kept. `crops` cuts every nucleus out at a constant size, with the
 offset that `put_back` needs to put a result into the full volume again.
@@ -45,14 +45,17 @@ class Options:
     round: float = 0.8  # share of the outline's area and its fitted ellipse's that both have
     move: float = 0.2  # of the diameter, that a centroid may move from slice to slice
     gap: float = 0.3  # of the diameter, through which slices may miss it
-    lasting: float = 0.5  # of its median diameter, through which a nucleus is seen; half as much where the stack's end cuts it
+    lasting: float = 0.3  # of its median diameter, through which a nucleus is seen; half as much where the stack's end cuts it
+    profile: float = 1.0  # slices that show it times their median diameter, in squares of `least`; half as much there too
 
     def __post_init__(self) -> None:
         odd = (self.blur_px, self.block_px, self.gradient_px)
         if any(n < 3 or n % 2 == 0 for n in odd):
             raise ValueError(f"expected odd sizes of 3 or more for blur_px, block_px and gradient_px, got {odd}")
-        if not 0 < self.least < self.most or not 0 < self.round <= 1 or not self.offsets:
-            raise ValueError(f"expected 0 < least < most, a share round and some offsets, got {self}")
+        if not 0 < self.least < self.most:
+            raise ValueError(f"expected 0 < least < most, got {self.least:g} and {self.most:g}; they are diameters")
+        if not 0 < self.round <= 1 or not self.offsets or min(self.lasting, self.profile) < 0:
+            raise ValueError(f"expected a share round, some offsets, lasting and profile of 0 or more, got {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +76,15 @@ def find(src: ArrayLike, *, options: Options | None = None, executor: Executor |
     options = options or Options()
     voxel = getattr(src, "voxel_nm", None) or (1.0, 1.0, 1.0)
     pixel = (voxel[1] * voxel[2]) ** 0.5
+    if options.least / pixel > max(src.shape[1:]):
+        raise ValueError(f"expected nuclei that a slice of {src.shape[1]} x {src.shape[2]} pixels can show, got a least diameter of "
+                         f"{options.least / pixel:.0f} pixels; give the voxel size, or least and most in pixels")
     found: dict[int, list[Outline]] = {}
     work = partial(outlines, options=options, least_px=options.least / pixel, most_px=options.most / pixel)
     map_slices(work, src, found, executor=executor, progress=progress)
     flat = pixel / voxel[0]
     nuclei = _gathered(found, options.move, options.gap * flat)
-    return _alone([n for n in nuclei if _lasts(n, src.shape[0], options.least / pixel, options.lasting * flat)])
+    return _alone([n for n in nuclei if _lasts(n, src.shape[0], options.least / pixel, options, flat)])
 
 
 def outlines(grey: npt.NDArray[Any], z: int = 0, *, options: Options, least_px: float, most_px: float) -> list[Outline]:
@@ -178,11 +184,12 @@ def _gathered(found: dict[int, list[Outline]], move: float, gap: float) -> list[
     return [Nucleus(nucleus) for nucleus in nuclei]
 
 
-def _lasts(nucleus: Nucleus, depth: int, least_px: float, share: float) -> bool:
-    """Whether what the field shows of it is large enough, and seen through enough slices for that: `share` of its diameter."""
+def _lasts(nucleus: Nucleus, depth: int, least_px: float, options: Options, flat: float) -> bool:
+    """Whether what the field shows of it is large enough, and seen through enough slices, each `1 / flat` px thick."""
     cut = (min(nucleus.outlines) == 0) + (max(nucleus.outlines) == depth - 1)
     wide = [_diameter(outline) for outline in nucleus.outlines.values()]
-    return max(wide) >= least_px and len(wide) >= share * float(np.median(wide)) / 2**cut
+    median, long = float(np.median(wide)), len(wide) / flat * 2**cut
+    return max(wide) >= least_px and long >= options.lasting * median and long * median >= options.profile * least_px**2
 
 
 def _alone(nuclei: list[Nucleus]) -> list[Nucleus]:

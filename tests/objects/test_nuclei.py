@@ -64,7 +64,7 @@ def test_crops_go_back_where_they_came_from():
 
 
 def test_what_cannot_be_is_refused():
-    for wrong in ({"blur_px": 10}, {"least": 9, "most": 3}, {"round": 0}, {"offsets": ()}):
+    for wrong in ({"blur_px": 10}, {"least": 9, "most": 3}, {"round": 0}, {"offsets": ()}, {"profile": -1}):
         with pytest.raises(ValueError, match="expected"):
             Options(**wrong)
 

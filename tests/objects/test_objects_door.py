@@ -38,8 +38,24 @@ def test_the_three_verbs():
                                            "merged_bits": 0, "ids_switched": 0, "tracks_broken": 0}
     linked = objects.apply(TRUTH > 0, fitted)
     assert objects.score(linked, TRUTH)["dice"] > 0.99
+    assert sorted(objects.fit({**DRAWN, 6: TRUTH[6] * 0})) == sorted(DRAWN)  # an empty slice of a folder is not drawn either
     with pytest.raises(ValueError, match="draw some"):
         objects.fit(stack * 0)
+
+
+def test_no_result_takes_the_place_of_its_source_and_what_cannot_be_is_told(tmp_path):
+    mask, grey = tmp_path / "mask.npy", tmp_path / "grey.npy"
+    files.write(mask, Volume((TRUTH > 0).astype(np.uint8)))
+    files.write(grey, Volume(SEEN[0].astype(np.float32)))
+    before = mask.read_bytes()
+    for args, told_ in ((("link", mask, mask), "name of its own"), (("components", mask, mask), "name of its own"),
+                        (("nuclei", mask, mask), "name of its own"), (("cells", mask, mask, "--drawn", grey), "name of its own"),
+                        (("link", grey, tmp_path / "l.npy"), "threshold it"), (("nuclei", grey, tmp_path / "n.npy"), "give the voxel size"),
+                        (("nuclei", grey, tmp_path / "n.npy", "--crops", mask), "expected a folder")):
+        result = run.invoke(app, [*map(str, args)])
+        assert told_ in str(result.exception), args
+    assert mask.read_bytes() == before
+    assert not (tmp_path / "n.npy").exists()
 
 
 def test_cells_and_scores_on_the_command_line(tmp_path):

@@ -77,7 +77,7 @@ def _grown(up: list[Labels], down: list[Labels], seen: list[Seen], first: int, e
     if count:
         found[nobodys] = own[nobodys].astype(np.int32) + (first - 1)
     found = grown(found, *_deep(inner), among=(np.stack(up), np.stack(down)))
-    found = grown(found, inner, cells)
+    found = grown(found, inner, into=cells)
     for a, b, labels in zip(up, down, found, strict=True):
         alone = (labels == 0) & (np.maximum(a, b) > 0)  # disputed, and nothing sure hangs together with it
         labels[alone] = np.where(np.minimum(a, b) > 0, np.minimum(a, b), np.maximum(a, b))[alone]

@@ -63,7 +63,7 @@ def _slice(cells: Mask, inner: Mask, carried: Labels, z: int, done: Pass, option
     pieces = _pieces(inner)
     kept = _tracks(pieces, carried, cores(np.where(cells, carried, 0), core), z, done, options)
     _join(pieces, kept, carried, z, done)
-    return grown(kept, inner, cells)
+    return grown(kept, inner, into=cells)
 
 
 def _unlike(cells: Mask, others: Mask) -> bool:
