@@ -89,5 +89,6 @@ def main(words: Sequence[str] | None = None) -> None:
 
         if not isinstance(error, (ValueError, OSError, FijiError)):
             raise
-        say(f"fibsem-ij: {' '.join(str(error).split())}")
+        told = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
+        say(f"fibsem-ij: {' '.join(told.split())}")
         sys.exit(2)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fibsem_ij.files.stack import Pixels
-from fibsem_ij.files.whole import write_text
+from fibsem_ij.files.whole import append_line, write_text
 
 NAME = ".slices"
 
@@ -53,8 +53,7 @@ class Journal:
 
     def add(self, z: int, pixels: Pixels) -> None:
         self.sums[z] = checksum(pixels)
-        with self.path.open("a", encoding="ascii", newline="\n") as file:
-            file.write(f"{z} {self.sums[z]}\n")
+        append_line(self.path, f"{z} {self.sums[z]}")
 
 
 def _same(slice_of: Callable[[int], Pixels], z: int, known: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fibsem_ij.files.whole import append_line, write_text
 from fibsem_ij.register.pairs import Pair, Step
 
 
@@ -20,15 +21,14 @@ class Kept(MutableMapping[Step, Pair]):
         lines = path.read_text(encoding="ascii").splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]  # NB: the last one may have been cut by a kill
         if len(whole) < len(lines):
-            path.write_text("".join(whole), encoding="ascii")
+            write_text(path, "".join(whole))
         for pair in map(_pair, whole):
             self.pairs[pair.fixed, pair.moving] = pair
 
     def __setitem__(self, step: Step, pair: Pair) -> None:
         self.pairs[step] = pair
         told = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in asdict(pair).items()}
-        with self.path.open("a", encoding="ascii", newline="\n") as file:
-            file.write(json.dumps(told, default=float) + "\n")
+        append_line(self.path, json.dumps(told, default=float))
 
     def __getitem__(self, step: Step) -> Pair:
         return self.pairs[step]
