@@ -10,8 +10,8 @@ import numpy as np
 
 from fibsem_ij import files
 from fibsem_ij.arrays.slices import map_slices
+from fibsem_ij.files import chunks, rounds, transforms
 from fibsem_ij.files import drawn as layers
-from fibsem_ij.files import rounds, transforms
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
 
@@ -25,6 +25,10 @@ def read_input(job: Job) -> None:
         part.replace(job.out)
         return
     stack = files.read(src, voxel_nm=job.recipe.input.voxel_nm)
+    if src.suffix.lower() == ".zarr" and (lost := chunks.absent(src)):
+        told = ", ".join((*map(str, lost[:5]), *(("...",) if lost[5:] else ())))
+        job.say(f"NB: {src.name} has no chunks for a part of slices {told}: Zarr reads them as its fill value, which is right where black "
+                "is left out; else copy it again")
     with files.create(job.out, shape=stack.shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, resume=job.key) as out:
         map_slices(_as_it_is, stack, out, done=out.done, progress=job.progress)
 
@@ -42,7 +46,8 @@ def register_fit(job: Job) -> None:
     options = with_aligner(table.options, table.aligner, home=table.home or None)
     if table.anchors:
         options = replace(options, anchors=transforms.read_anchors(job.recipe.path(table.anchors)))
-    fitted = register.fit(job.stack(), options=options, executor=job.executor, kept=Kept(job.state / "pairs.jsonl"), progress=job.progress)
+    fitted = register.fit(job.stack(gaps=True), options=options, executor=job.executor, kept=Kept(job.state / "pairs.jsonl"),
+                          progress=job.progress)
     transforms.write(job.out, fitted)
     if fitted.bad:
         job.say("slices to doubt: " + ", ".join(f"{z} ({fitted.why.get(z, 'given')})" for z in fitted.bad))

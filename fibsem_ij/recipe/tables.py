@@ -16,6 +16,7 @@ class Input:
     src: str = ""  # the stack; none: the raw.zarr, raw.tif, raw folder that lies in the workspace
     voxel_nm: tuple[float, float, float] | None = None  # z, y, x, where the file does not say it
     copy: bool = True  # into the workspace, as raw.zarr; else it is linked
+    gaps: bool = False  # slice numbers may be missing: what lies on both sides of a gap are neighbours
 
 
 @dataclass(frozen=True)
