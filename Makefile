@@ -15,10 +15,10 @@ demo: env
 test: env display lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Runs killed at 20 file operations, spread over all stages, and run again: the same bytes. FAULTS=200 for more.
+# What can go wrong, tried in full, as one table, which benchmarks/results/faults.md keeps. FAULTS is how many runs are killed.
 FAULTS ?= 20
 faults: env
-	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/pipeline/test_pipeline_faults.py -k killed
+	FIBSEM_IJ_FAULTS=$(FAULTS) $(BIN)/python -m pytest -m fault
 
 # Java that dies, hangs or fills its heap in mid-call, in 20 runs.
 java-faults: env

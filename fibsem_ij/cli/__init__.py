@@ -95,6 +95,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
         if not isinstance(error, (ValueError, OSError, FijiError)):
             raise
+        told = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
         where = "".join(f" ({note})" for note in getattr(error, "__notes__", ())[:1])  # the first is the closest
-        say(f"fibsem-ij: {' '.join(str(error).split())}{where}")
+        say(f"fibsem-ij: {' '.join(told.split())}{where}")
         sys.exit(2)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.json_files import as_json, read_json
 from fibsem_ij.files.stored import checked_record
 from fibsem_ij.files.whole import whole
 
@@ -19,12 +19,14 @@ def read_beside(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def whole_with(path: Path, record: Mapping[str, Any]) -> Iterator[Path]:
-    """As `whole`, with `record` beside it where there is something to say."""
-    with whole(path) as part:
+    """As `whole`, with `record` beside it where there is something to say.
+
+    NB: it is on disk before the pixels have their name, as the disk may be full; and an older one never speaks for the new pixels.
+    """
+    with whole(_beside(path)) if record else nullcontext() as told, whole(path, instead_of=_beside(path)) as part:
         yield part
-        _beside(path).unlink(missing_ok=True)  # NB: first, so that an older one never speaks for the new pixels
-    if record:
-        write_json(_beside(path), dict(record))
+        if told:
+            told.write_text(as_json(record), encoding="utf-8", newline="\n")
 
 
 def _beside(path: Path) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fibsem_ij.files.stack import Pixels
-from fibsem_ij.files.whole import write_text
+from fibsem_ij.files.whole import append_line, write_text
 
 NAME = ".slices"
 
@@ -80,8 +80,7 @@ class Journal:
 
     def add(self, z: int, pixels: Pixels) -> None:
         self.sums[z] = checksum(pixels)
-        with self.path.open("a", encoding="ascii", newline="\n") as file:
-            file.write(f"{self._line(z)}\n")
+        append_line(self.path, self._line(z))
 
     def _line(self, z: int) -> str:
         return f"{z} {self.sums[z]} {self.of[z]}" if self.of else f"{z} {self.sums[z]}"
@@ -98,5 +97,5 @@ def _linked(source: str, here: str) -> None:
 def _same(slice_of: Callable[[int], Pixels], z: int, known: str) -> bool:
     try:
         return checksum(slice_of(z)) == known
-    except ValueError:  # a damaged chunk
+    except Exception:  # NB: a damaged chunk; each codec has its own error
         return False

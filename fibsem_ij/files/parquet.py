@@ -33,12 +33,12 @@ def read(path: Path) -> Table:
     return {name: _array(found.column(name), f"{path}: column {name!r}") for name in names}
 
 
-def write(path: Path, table: Mapping[str, npt.NDArray[Any]]) -> None:
+def write(path: Path, table: Mapping[str, npt.NDArray[Any]], *, instead_of: Path | None = None) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {name: _arrow(column) for name, column in table.items()}
-    with whole(path) as part:
+    with whole(path, instead_of=instead_of) as part:
         pq.write_table(pa.table(columns), part)
 
 

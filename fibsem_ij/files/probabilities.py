@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numcodecs
 import numpy as np
 import zarr
 
 from fibsem_ij.arrays.colours import colours_of
+from fibsem_ij.files import chunks
 from fibsem_ij.files.journal import NAME, Journal
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.files.pyramid import coarser, halved, placed
@@ -31,7 +31,6 @@ from fibsem_ij.volume import Volume, slice_names
 
 Voxel = tuple[float, float, float]
 _AXES = ("c", "z", "y", "x")
-_CODEC = numcodecs.Zstd(level=1, checksum=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +125,7 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
         raise ValueError(f"expected classes of different names, got {dict(names)}; name each once")
     like = Probabilities(np.broadcast_to(np.uint8(0), (len(names), z, y, x)), names, voxel_nm, tuple(slice_names), least_px=least_px or {},
                          exclusive=exclusive)
-    with whole_folder(Path(path), stranger=_stranger, stays=bool(resume)) as part:
+    with whole_folder(Path(path), stranger=_stranger, stays=bool(resume), size=len(names) * x * y * z * 8 // 7) as part:
         journal = Journal(part, resume, of) if resume else None
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, like.shape)
@@ -137,7 +136,7 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
         out.check_done()
         for level, coarse in enumerate(coarser((z, y, x)), 1):
             finest = _halved(group, level, finest, coarse)
-        group.attrs.update(_attributes(Path(path).stem, like))
+        group.attrs.update(_attributes(Path(path).stem, like, laid=chunks.laid_out(group["0"])))
 
 
 def read(path: Path) -> Probabilities:
@@ -156,9 +155,11 @@ def read(path: Path) -> Probabilities:
         least = {str(name): int(px) for name, px in said[OURS].get("least_px", {}).items()}
         result = Probabilities(array, names, voxel, tuple(said[OURS].get("names", ())), path, least,
                                bool(said[OURS].get("exclusive", True)))
-        wrong = array.metadata.compressor != _CODEC or array.metadata.filters or array.dtype != np.uint8 or len(names) != array.shape[0]
-        if wrong or array.chunks[:2] != (1, 1):
+        packed = array.metadata.compressor == chunks.CODEC and not array.metadata.filters
+        if not packed or array.dtype != np.uint8 or len(names) != array.shape[0] or array.chunks[:2] != (1, 1):
             raise ValueError(f"{array.shape} {array.dtype} of {len(names)} classes, packed by {array.metadata.compressor}")
+        if said[OURS].get("array", laid := chunks.laid_out(array)) != laid:
+            raise ValueError(f"an array of {laid} that was written as {said[OURS]['array']}")
         check_slice(result.shape[1:], result.dtype, str(path))
         check_slice((1, *array.chunks[2:]), result.dtype, f"{path}, one chunk")
         Volume(result._stack(0), voxel, result.slice_names)
@@ -169,19 +170,12 @@ def read(path: Path) -> Probabilities:
 
 def _pixels(array: Any, path: Path, channel: int, z: int, window: Window) -> Pixels:
     where = f"{path}, channel {channel}, slice {z}"
-    down, across = (-(-n // size) for n, size in zip(array.shape[2:], array.chunks[2:], strict=True))
-    for chunk in (array.metadata.encode_chunk_key((channel, z, y, x)) for y in range(down) for x in range(across)):
-        if not (path / "0" / chunk).exists():  # NB: Zarr takes it for zeros
-            raise ValueError(f"{where}: expected all chunks of a finished store, got none at 0/{chunk}; copy it again")
-    try:
-        return np.asarray(array[channel, z])[window]
-    except RuntimeError as error:
-        raise ValueError(f"{where}: expected pixels, got {error}; a chunk is damaged, copy it again") from error
+    return chunks.read(array, path / "0", (channel, z), (channel, z), whole=True, where=where)[window]
 
 
 def _array(group: zarr.Group, level: int, shape: tuple[int, int, int, int]) -> Any:
-    chunks = (1, 1, min(CHUNK, shape[2]), min(CHUNK, shape[3]))
-    return group.create_array(str(level), shape=shape, dtype=np.uint8, chunks=chunks, compressors=_CODEC, fill_value=0,
+    size = (1, 1, min(CHUNK, shape[2]), min(CHUNK, shape[3]))
+    return group.create_array(str(level), shape=shape, dtype=np.uint8, chunks=size, compressors=chunks.CODEC, fill_value=0,
                               chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
 
 
@@ -193,7 +187,7 @@ def _halved(group: zarr.Group, level: int, finer: Any, shape: tuple[int, int, in
     return copy
 
 
-def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
+def _attributes(name: str, like: Probabilities, *, laid: str) -> dict[str, Any]:
     unit = {"unit": "nanometer"} if like.voxel_nm else {}
     datasets = [{"path": str(level), "coordinateTransformations": [
         {"type": "scale", "scale": [1.0, *scale]}, {"type": "translation", "translation": [0.0, *centre]}]}
@@ -202,7 +196,7 @@ def _attributes(name: str, like: Probabilities) -> dict[str, Any]:
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     channels = [{"label": label, "color": colours_of(i).tobytes().hex().upper(), "window": window, "active": True}
                 for i, label in like.names.items()]
-    ours: dict[str, Any] = {"whole": True, "probabilities": list(like.names.items()), "least_px": dict(like.least_px),
+    ours: dict[str, Any] = {"whole": True, "array": laid, "probabilities": list(like.names.items()), "least_px": dict(like.least_px),
                             "exclusive": like.exclusive}
     if like.slice_names and like.slice_names != slice_names(like.shape[1]):
         ours["names"] = list(like.slice_names)

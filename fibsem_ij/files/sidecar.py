@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.files import tables
-from fibsem_ij.files.json_files import read_json, write_json
+from fibsem_ij.files.json_files import as_json, read_json
+from fibsem_ij.files.whole import whole
 
 
 def write(path: Path, table: Mapping[str, npt.ArrayLike], columns: Mapping[str, Mapping[str, str]], **about: Any) -> None:
@@ -21,10 +22,11 @@ def write(path: Path, table: Mapping[str, npt.ArrayLike], columns: Mapping[str, 
     may_write(path)
     if missing := sorted(set(table) - set(columns)):
         raise ValueError(f"expected the meaning of every column, got none of {', '.join(missing)}; define it")
-    beside(path).unlink(missing_ok=True)  # NB: first, so that an older one never speaks for the new table
-    tables.write(path, table)
     rows = max((np.size(column) for column in table.values()), default=0)
-    write_json(beside(path), {"table": path.name, "rows": rows, **about, "columns": {name: dict(columns[name]) for name in table}})
+    said = {"table": path.name, "rows": rows, **about, "columns": {name: dict(columns[name]) for name in table}}
+    with whole(beside(path)) as told:  # NB: on disk before the table has its name, as the disk may be full; and in place after it
+        told.write_text(as_json(said), encoding="utf-8", newline="\n")
+        tables.write(path, table, instead_of=beside(path))
 
 
 def read(path: Path) -> dict[str, Any]:

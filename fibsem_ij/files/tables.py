@@ -44,20 +44,21 @@ def read(path: Path) -> Table:
     return {name: _column([row[i] for row in cells]) for i, name in enumerate(head)}
 
 
-def write(path: Path, table: Mapping[str, npt.ArrayLike]) -> None:
+def write(path: Path, table: Mapping[str, npt.ArrayLike], *, instead_of: Path | None = None) -> None:
+    """`instead_of`: see `whole`."""
     names = sorted(table, key=lambda name: name != FIRST)
     columns = [np.asarray(table[name]) for name in names]
     lengths = {name: column.shape for name, column in zip(names, columns, strict=True)}
     if not names or len(set(lengths.values())) > 1 or columns[0].ndim != 1:
         raise ValueError(f"expected columns of one length, got {lengths}")
     if _is_parquet(path):
-        parquet.write(Path(path), dict(zip(names, columns, strict=True)))
+        parquet.write(Path(path), dict(zip(names, columns, strict=True)), instead_of=instead_of)
         return
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(zip(*(_cells(name, column) for name, column in zip(names, columns, strict=True)), strict=True))
-    write_text(Path(path), out.getvalue())
+    write_text(Path(path), out.getvalue(), instead_of=instead_of)
 
 
 def _is_parquet(path: Path) -> bool:

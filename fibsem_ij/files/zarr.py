@@ -4,8 +4,7 @@ A label stack is a store of its own (`labels.zarr`), or a group in the `labels` 
 Chunks are one slice deep, so that slices can be written in any order, from several threads or processes, with one in
 memory and no chunk written twice. Every pixel type is held as it is. The record is in the attribute "fibsem_ij".
 
-Zarr reads a missing chunk as zeros, and leaves chunks of zeros out when it writes. Here all are written, and the
-store says so ("whole"), so that a chunk missing from one of ours is an error; in another's it may well mean zeros.
+All chunks are written, zeros too, and the store says so ("whole") and how its array is laid out ("array"): what chunks.py holds against it.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numcodecs
 import numpy as np
 import zarr
 
+from fibsem_ij.files import chunks
 from fibsem_ij.files.journal import Journal
 from fibsem_ij.files.json_files import read_json, write_json
 from fibsem_ij.files.pyramid import Copies, coarser, placed
@@ -49,6 +48,8 @@ def look(path: Path) -> Found:
         ours = attributes.get(OURS, {})
         record = checked_record(ours | {"classes": _classes(attributes)}, str(path))
         stack = _stack(array, path / finest["path"], whole=bool(ours.get("whole")))
+        if ours.get("array", laid := chunks.laid_out(array)) != laid:
+            raise ValueError(f"{path}: expected {finest['path']}/.zarray to say {ours['array']}, got {laid}; it was changed: copy it again")
         found = Found(stack, _voxel(scales["axes"], finest), record=record)
     except Exception as error:  # NB: metadata can be wrong in every way, and each has its own error
         if isinstance(error, ValueError) and str(error).startswith(str(path)):
@@ -76,7 +77,9 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
     inside = path.parent.name == "labels" and path.parent.parent.suffix.lower() == ".zarr"
     if inside and not isinstance(noun, Labels):
         raise ValueError(f"expected Labels to write into {path.parent}, got a grey stack; write it to a store of its own")
-    with _label_group(path) if inside else nullcontext(), whole_folder(path, stranger=_stranger, stays=bool(resume)) as part:
+    size = int(np.prod(noun.shape, dtype=np.float64)) * noun.dtype.itemsize * 8 // 7  # with its smaller copies
+    store = whole_folder(path, stranger=_stranger, stays=bool(resume), size=size)
+    with _label_group(path) if inside else nullcontext(), store as part:
         journal = Journal(part, resume, of) if resume else None
         group = begun(part)
         finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
@@ -97,7 +100,8 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
         yield out
         out.check_done()
         copies.finish()
-        group.attrs.update(_attributes(path.stem, noun) | (_label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}))
+        of_labels = _label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}
+        group.attrs.update(_attributes(path.stem, noun, laid=chunks.laid_out(group["0"])) | of_labels)
 
 
 def begun(part: Path) -> zarr.Group:
@@ -111,9 +115,8 @@ def begun(part: Path) -> zarr.Group:
 
 
 def _array(group: zarr.Group, level: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Any:
-    chunks = (1, min(CHUNK, shape[1]), min(CHUNK, shape[2]))
-    codec = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
-    return group.create_array(str(level), shape=shape, dtype=dtype, chunks=chunks, compressors=codec, fill_value=0,
+    size = (1, min(CHUNK, shape[1]), min(CHUNK, shape[2]))
+    return group.create_array(str(level), shape=shape, dtype=dtype, chunks=size, compressors=chunks.CODEC, fill_value=0,
                               chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
 
 
@@ -121,7 +124,7 @@ def _nearest(noun: Volume) -> bool:
     return isinstance(noun, Labels) or noun.dtype == bool
 
 
-def _attributes(name: str, noun: Volume) -> dict[str, Any]:
+def _attributes(name: str, noun: Volume, *, laid: str) -> dict[str, Any]:
     unit = {"unit": "nanometer"} if noun.voxel_nm else {}
     datasets = []
     for level, (scale, centre) in enumerate(placed(noun.shape, noun.voxel_nm)):
@@ -130,7 +133,7 @@ def _attributes(name: str, noun: Volume) -> dict[str, Any]:
             changes.append({"type": "translation", "translation": centre})
         datasets.append({"path": str(level), "coordinateTransformations": changes})
     multiscale = {"version": VERSION, "name": name, "axes": [{"name": a, "type": "space", **unit} for a in "zyx"], "datasets": datasets}
-    return {"multiscales": [multiscale], OURS: {"whole": True, **record_of(noun, noun.dtype, names=True)}}
+    return {"multiscales": [multiscale], OURS: {"whole": True, "array": laid, **record_of(noun, noun.dtype, names=True)}}
 
 
 def _label_attributes(labels: Labels, *, inside: bool) -> dict[str, Any]:
@@ -176,34 +179,12 @@ def _stack(array: Any, path: Path, *, whole: bool) -> Slices:
 
 
 def _pixels(array: Any, path: Path, whole: bool, z: int, window: Window) -> Pixels:
-    where = f"{path}, slice {z}"
-    _check_chunks(array, path, z, whole=whole, where=where)
-    plain = all(isinstance(i, int | np.integer) or (isinstance(i, slice) and (i.step or 1) > 0) for i in window)
     lead = (0,) * (array.ndim - 3)
-    try:
-        pixels = np.array(array[(*lead, z, *window)] if plain else array[(*lead, z)][window])
-    except IndexError:
-        raise
-    except Exception as error:  # NB: each codec has its own error
-        raise ValueError(f"{where}: expected pixels, got {type(error).__name__}: {error}; a chunk is damaged") from error
+    plain = all(isinstance(i, int | np.integer) or (isinstance(i, slice) and (i.step or 1) > 0) for i in window)
+    key = (*lead, z, *window) if plain else (*lead, z)
+    pixels = chunks.read(array, path, (*lead, z // array.chunks[-3]), key, whole=whole, where=f"{path}, slice {z}")
+    pixels = pixels if plain else np.array(pixels[window])
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-
-
-def _check_chunks(array: Any, path: Path, z: int, *, whole: bool, where: str) -> None:
-    """NB: numcodecs lets Blosc read beyond a chunk that was cut, so its length is compared with what its header says."""
-    blosc = getattr(array.metadata.compressor, "codec_id", "") == "blosc"
-    down, across = (-(-n // c) for n, c in zip(array.shape[-2:], array.chunks[-2:], strict=True))
-    lead = (*(0,) * (array.ndim - 3), z // array.chunks[-3])
-    for chunk in (path / array.metadata.encode_chunk_key((*lead, y, x)) for y in range(down) for x in range(across)):
-        try:
-            with chunk.open("rb") as file:
-                head, size = file.read(16), file.seek(0, 2)
-        except FileNotFoundError as error:
-            if whole:
-                raise ValueError(f"{where}: expected all chunks of a finished store, got none at {chunk}; copy it again") from error
-            continue
-        if blosc and (size < 16 or size != int.from_bytes(head[12:16], "little")):
-            raise ValueError(f"{where}: expected {int.from_bytes(head[12:16], 'little')} bytes in {chunk}, got {size}; copy it again")
 
 
 def _voxel(axes: list[dict[str, str]], finest: dict[str, Any]) -> tuple[float, float, float] | None:

@@ -10,11 +10,13 @@ There is no state of random numbers to keep: the loop seeds all that is random i
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,13 +55,19 @@ def save(folder: Path, run: Run, options: Mapping[str, Any]) -> None:
     """`options`: plain values that a training resumed from here must share."""
     name = f"tensors-{secrets.token_hex(8)}.safetensors"
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in _tensors(run)}
-    save_file(tensors, folder / name)
-    with (folder / name).open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    content = {"format": FORMAT, "version": VERSION, "tensors": name, "sha256": digest, "options": dict(options),
+    content = {"format": FORMAT, "version": VERSION, "tensors": name, "sha256": "", "options": dict(options),
                "update": run.update, "seconds": run.seconds, "batch": run.batch, "losses": run.losses, **run.history.plain()}
-    replace(folder / "training.json", json.dumps(content, indent=1).encode())
+    try:
+        save_file(tensors, folder / name)
+        with (folder / name).open("rb+") as file:
+            content["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        replace(folder / "training.json", json.dumps(content, indent=1).encode())
+    except (SafetensorError, OSError) as error:
+        (folder / name).unlink(missing_ok=True)
+        said, free = getattr(error, "strerror", None) or error, shutil.disk_usage(folder).free / 1e6
+        raise OSError(getattr(error, "errno", None) or errno.EIO, f"{folder}: expected to write the state of the training, got: {said}, "
+                      f"{free:.1f} MB free; the state before is untouched: make room there") from error
     for other in folder.iterdir():
         if _TENSORS.fullmatch(other.name) and other.name != name:
             other.unlink()

@@ -55,11 +55,14 @@ def write_csv(history: History, path: Path) -> None:
 def replace(path: Path, content: bytes) -> None:
     """A file that is whole or not there. (The door to disk has its own; learn/ lies below it.)"""
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def curve(history: History, path: Path) -> None:

@@ -119,6 +119,9 @@ def _do(stage: Stage, job: Job, record: Record, *, grown: bool) -> None:
                                start=stage.start if start.get("start") else None))
         except ValueError as error:
             raise ValueError(f"{stage.name}: {error}") from error
+        except OSError as error:
+            what = f"{stage.name}: {error.strerror or error}; then run it again, it goes on where it was"
+            raise type(error)(error.errno, what) from error
     writes = {record.name(path): record.made(path) for path in stage.writes}
     record.stages[stage.name] = {"key": key, "options": stage.options, "code": fingerprints.code(*stage.code), "reads": reads,
                                  "writes": writes, **start, "at": datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def check(recipe: Recipe, workspace: Workspace, listing: source.Listing | None =
     """Errors with their remedy. `room`: the disk too."""
     _check_folder(workspace.folder)
     stack = _source(recipe, workspace, listing)
+    if stack:
+        _check_stack(recipe, stack)
     for table, key, said in _named(recipe):
         if not recipe.path(said).exists():
             raise FileNotFoundError(f"[{table}] {key}: expected {recipe.path(said)}, it does not exist; correct the recipe")
@@ -84,6 +87,32 @@ def _source(recipe: Recipe, workspace: Workspace, listing: source.Listing | None
     if not recipe.input.copy and not src.exists() and fingerprints.look(src):
         raise ValueError(f"[input] src: expected one file or folder to link, got the pattern {src}; leave copy out, or name the folder")
     return source.read(recipe, listing).stack
+
+
+def _check_stack(recipe: Recipe, stack: Volume) -> None:
+    """NB: one slice is read: a format may promise what its pixels are not, as grey in three channels."""
+    stack[0]
+    if recipe.register and len(stack) < 2:
+        raise ValueError("expected a stack of two slices or more to align, got one; leave [register] out")
+    if not recipe.input.gaps and (missing := _missing(stack.names)):
+        told = ", ".join((*missing[:5], *(("...",) if missing[5:] else ())))
+        raise ValueError(f"[input] src: expected slice numbers in a row, got none {told}; put it there (a black slice is bridged), or "
+                         "write gaps = true: then its neighbours are taken for each other's")
+
+
+def _missing(names: Sequence[str]) -> list[str]:
+    """The numbers that are not there, of names that differ in one number alone, which grows by the same step elsewhere."""
+    runs = [re.split(r"(\d+)", name) for name in names]
+    differ = [i for i, parts in enumerate(zip(*runs, strict=False)) if len(set(parts)) > 1]
+    if len(differ) != 1 or not differ[0] % 2 or len({len(parts) for parts in runs}) > 1:
+        return []
+    numbers = [int(parts[differ[0]]) for parts in runs]
+    steps = np.diff(numbers)
+    step = int(np.median(steps)) if len(steps) > 2 else 0
+    if step < 1 or (steps % step).any() or (steps < step).any():
+        return []
+    width = len(runs[0][differ[0]])
+    return [f"{number:0{width}d}" for number in range(numbers[0], numbers[-1], step) if number not in set(numbers)]
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, str, str]]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from fibsem_ij import files, register
 from fibsem_ij.arrays.slices import map_slices
+from fibsem_ij.files import chunks, rounds, transforms
 from fibsem_ij.files import drawn as layers
-from fibsem_ij.files import rounds, transforms
 from fibsem_ij.pipeline import slicewise, source
 from fibsem_ij.pipeline.job import Job
 from fibsem_ij.pipeline.pairs import Kept
@@ -31,6 +31,10 @@ def read_input(job: Job) -> None:
         part.replace(job.out)
         return
     stack = found.stack
+    if src.suffix.lower() == ".zarr" and (lost := chunks.absent(src)):
+        told = ", ".join((*map(str, lost[:5]), *(("...",) if lost[5:] else ())))
+        job.say(f"NB: {src.name} has no chunks for a part of slices {told}: Zarr reads them as its fill value, which is right where black "
+                "is left out; else copy it again")
     with files.create(job.out, shape=stack.shape, dtype=stack.dtype, voxel_nm=stack.voxel_nm, names=stack.names, resume=job.key,
                       of=slicewise.copied(job, stack, job.listing.slices)) as out:
         map_slices(_as_it_is, stack, out, done=out.done, progress=job.progress)
@@ -47,7 +51,7 @@ def register_fit(job: Job) -> None:
     table = job.recipe.register
     assert table
     known = transforms.read_anchors(job.recipe.path(table.anchors)) if table.anchors else table.options.anchors
-    stack = job.stack()
+    stack = job.stack(gaps=True)
     kept = Kept(job.ws.pairs, partial(slicewise.pair, job, stack, window=MATCHED if table.options.contrast == "match" else 0))
 
     def fit(options: register.Options) -> Transforms:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fibsem_ij import files
+from fibsem_ij.arrays.gaps import without_gaps
 from fibsem_ij.files import transforms
 from fibsem_ij.pipeline.source import Listing
 from fibsem_ij.recipe import Recipe
@@ -37,10 +38,11 @@ class Job:
     def out(self) -> Path:
         return self.writes[0]
 
-    def stack(self) -> Volume:
-        """The grey stack that it reads, which comes first."""
+    def stack(self, *, gaps: bool = False) -> Volume:
+        """The grey stack that it reads, which comes first; with its NaN and infinity where `gaps` says so, else these are closed."""
         path = self.reads[0]
-        return files.read(path, voxel_nm=self.recipe.input.voxel_nm if path.stem == "raw" else None)
+        found = files.read(path, voxel_nm=self.recipe.input.voxel_nm if path.stem == "raw" else None)
+        return found if gaps else found.with_data(without_gaps(found.data))
 
     def bad(self) -> tuple[int, ...]:
         return transforms.read(self.ws.transforms).bad if self.ws.transforms in self.reads else ()

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fibsem_ij.files.whole import told
+
 _FAR = 2**30  # the byte that is locked on Windows, where a locked byte cannot be read
 
 
@@ -25,7 +27,8 @@ def held(path: Path, *, say: Callable[[str], None]) -> Iterator[None]:
         if before := _said(file):
             say(f"The run of process {before['pid']} on {before['host']}, since {before['since']}, ended without a word")
         since = datetime.now().astimezone().isoformat(timespec="seconds")
-        _write(file, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+        with told(path):
+            _write(file, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
         yield
     finally:
         _write(file, None)

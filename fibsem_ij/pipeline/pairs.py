@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fibsem_ij.files.whole import write_text
+from fibsem_ij.files.whole import append_line, write_text
 from fibsem_ij.register.pairs import Pair, Step
 
 
@@ -28,9 +28,7 @@ class Kept(MutableMapping[Step, Pair]):
     def __setitem__(self, step: Step, pair: Pair) -> None:
         self.pairs[step] = pair
         plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in asdict(pair).items()}
-        told = {"of": self.of(step), **plain}
-        with self.path.open("a", encoding="ascii", newline="\n") as file:
-            file.write(json.dumps(told, default=float) + "\n")
+        append_line(self.path, json.dumps({"of": self.of(step), **plain}, default=float))
 
     def __getitem__(self, step: Step) -> Pair:
         return self.pairs[step]

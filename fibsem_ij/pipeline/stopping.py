@@ -37,6 +37,8 @@ def stoppable() -> Iterator[None]:
 
     def end(number: int, _frame: Any) -> None:
         told.append(number)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what runs behind a script
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     here, there = socket.socketpair()

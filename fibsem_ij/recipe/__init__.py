@@ -61,7 +61,9 @@ def read(path: Path) -> Recipe:
         raise FileNotFoundError(f"expected a recipe at {path}, found none; write one with fibsem-ij recipes NAME {path.name} ({names})")
     try:
         return parse(path.read_text(encoding="utf-8"), folder=path.resolve().parent)
-    except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError too
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: expected TOML, got {error}; correct it in a text editor") from error
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 

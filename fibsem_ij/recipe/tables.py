@@ -20,6 +20,7 @@ class Input:
     copy: bool = True  # into the workspace, as raw.zarr; else it is linked
     detector: Literal["", "A", "B", "C", "D"] = ""  # of Janelia's .dat; none: the first that is on
     databar: bool = False  # keep the rows of text that a microscope writes below the picture
+    gaps: bool = False  # slice numbers may be missing: what lies on both sides of a gap are neighbours
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""Slices that are not to be trusted: blank, half blank, saturated, faded, defocused, duplicated, scanned twice, of another field.
+"""Slices that are not to be trusted: blank, half blank, saturated, faded, defocused, duplicated, scanned twice, of another
+field, with pixels that are no numbers.
 
 Two kinds of evidence, both relative to the slice's neighbours, so that a stack that is all noise or all resin is not
 all bad:
 
-- what a slice is by itself (`look`): its contrast, its detail, its sharpness, its share of pixels at an end of the scale;
+- what a slice is by itself (`look`): its gaps (NaN, infinity), its contrast, its detail, its sharpness, its share of pixels at
+  an end of the scale;
 - what it shares with its neighbours after a fit (`likeness`, correlation block by block): where the neighbours of a slice
   resemble each other across it and it resembles none of them, the slice has lost that block; where it is far more like the
   one before than slices are here, the microscope has taken that one twice.
@@ -25,6 +27,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fibsem_ij.arrays.gaps import closed, share
 from fibsem_ij.register.likeness import sharpness, smoothed, thumbnail
 from fibsem_ij.register.pairs import Pair
 
@@ -42,6 +45,7 @@ class Limits:
     twice: float = 0.65  # scanned twice: this much of the usual unlikeness to the slice before, noise mostly taken off ...
     twice_scatter: float = 3.0  # ... and as many standard deviations below
     nearer: float = 1.15  # ... and the slice is not this much more like the next slice than the one before is
+    gaps: float = 0.001  # more of the slice NaN or infinite than usual: a border that all slices have is none
     saturated: float = 0.25  # more of the slice at an end of the scale than usual
     same: float = 0.1  # duplicated: this much of the usual difference to the slice before
     usual_likeness: float = 0.25  # a block in which the neighbours resemble each other at least so much ...
@@ -57,12 +61,13 @@ class Look:
     saturated: float
     change: float  # mean difference to the slice before; inf for the first
     sharpness: npt.NDArray[np.float64]  # (2,)
+    gaps: float = 0.0  # share of pixels that are NaN or infinite
 
 
 def look(slab: npt.NDArray[Any], z: int) -> Look:
     """A slice between its neighbours (3, y, x) -> what it is by itself."""
-    if slab.dtype.kind == "f" and not np.isfinite(slab[1]).all():
-        raise ValueError("expected finite grey values, got NaN or infinity; fill them first, a constant border is known as such")
+    gaps, before = share(slab[1]), share(slab[0])
+    slab = np.stack([closed(plane) for plane in slab]) if gaps or before else slab
     small = thumbnail(slab[1])
     smooth = smoothed(small)
     band = smooth - cv2.GaussianBlur(small, (0, 0), 2.0)
@@ -70,7 +75,7 @@ def look(slab: npt.NDArray[Any], z: int) -> Look:
     ends = max(float(np.mean(some == end)) for end in (some.min(), some.max()))
     change = float("inf") if z == 0 else float(np.abs(slab[1][::3, ::3].astype(np.float32) - slab[0][::3, ::3]).mean())
     low, high = np.percentile(smooth, (5, 95))
-    return Look(float(high - low), float(band.std()), ends, change, sharpness(slab[1]))
+    return Look(float(high - low), float(band.std()), ends, change, sharpness(slab[1]), gaps)
 
 
 def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
@@ -86,7 +91,9 @@ def by_looks(looks: Sequence[Look], *, limits: Limits) -> dict[int, str]:
         near = [k for k in range(max(0, z - _NEAR), min(len(table), z + _NEAR + 1)) if k != z]
         if contrast == 0:
             found[z] = "blank or faded"
-        if len(near) < 2:
+        if looks[z].gaps > limits.gaps + float(np.median([looks[k].gaps for k in near] or [0])):
+            found[z] = "not finite"
+        if len(near) < 2 or z in found:
             continue
         usual = np.median(table[near], 0)
         if contrast <= limits.contrast * usual[0]:

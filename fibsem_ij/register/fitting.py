@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fibsem_ij import sockets
 from fibsem_ij.arrays.contrast import equalise, match
+from fibsem_ij.arrays.gaps import without_gaps
 from fibsem_ij.arrays.slices import around, map_slices
 from fibsem_ij.register.bad import Limits, Look, by_company, by_likeness, by_looks, by_repetition, look
 from fibsem_ij.register.models import Frame
@@ -34,7 +35,7 @@ def fit_stack(src: ArrayLike, options: Options, *, executor: Executor | None = N
     options.named(src.shape[0])
     frame = Frame((src.shape[1], src.shape[2]))
     why = dict.fromkeys(options.bad, "given") | look_at(src, executor=executor, progress=progress)
-    pairs, good, unlike, twice = _trusted_pairs(src, why, options, {} if kept is None else kept, executor, progress)
+    pairs, good, unlike, twice = _trusted_pairs(without_gaps(src), why, options, {} if kept is None else kept, executor, progress)
     matrices = solve(consistent(list(pairs.values()), frame=frame), good, model=options.model, frame=frame, anchors=options.anchors)
     if options.keep_trend:
         matrices = without_trend(matrices, slices=options.trend_slices, model=options.model, frame=frame)

@@ -32,6 +32,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.gaps import without_gaps
 from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.register.models import Frame, Matrix
 from fibsem_ij.volume import ArrayLike, Transforms, slice_names
@@ -52,7 +53,8 @@ def quality(src: ArrayLike, fitted: Transforms, *, executor: Executor | None = N
     depth = len(fitted)
     others = references(depth, fitted.bad)
     compared: dict[int, tuple[float, float, float]] = {}
-    map_slices(partial(_compared, matrices=fitted.matrices, others=others), _WithOther(src, others), compared, executor=executor)
+    pairs = _WithOther(without_gaps(src), others)
+    map_slices(partial(_compared, matrices=fitted.matrices, others=others), pairs, compared, executor=executor)
     before, after, residual = np.array([compared[z] for z in range(depth)]).T
     table = {
         "z": np.arange(depth),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from fibsem_ij.arrays import colours
+from fibsem_ij.arrays.gaps import closed
 from fibsem_ij.files.whole import whole
 from fibsem_ij.volume import ArrayLike
 
@@ -25,8 +26,8 @@ _PAPER, _INK, _GAP_PX, _CAPTION_PX = 18, 230, 8, 26
 
 def grey(plane: npt.NDArray[Any], *, like: npt.NDArray[Any] | None = None) -> RGB:
     """A plane as the eye wants it; `like` lends its range, so that several planes are shown alike."""
-    low, high = np.percentile(plane if like is None else like, (0.5, 99.5))
-    scaled = (plane.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
+    low, high = np.percentile(closed(plane if like is None else like), (0.5, 99.5))
+    scaled = (closed(plane).astype(np.float32) - low) * (255 / max(high - low, 1e-6))
     return np.repeat(np.clip(scaled, 0, 255).round().astype(np.uint8)[..., None], 3, axis=-1)
 
 

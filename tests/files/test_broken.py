@@ -58,7 +58,8 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_cut_anywhere(tmp_path: Path, kind: str) -> None:
+@pytest.mark.fault("files of other kinds, .tif by many writers, .mrc, .npy, cut at any of 200 places: named, or all pixels are there")
+def test_cut_anywhere(tmp_path: Path, kind: str, trials: Any) -> None:
     path = WRITERS[kind](tmp_path)
     whole = path.read_bytes()
     np.testing.assert_array_equal(read_all(path), PIXELS)
@@ -66,7 +67,8 @@ def test_cut_anywhere(tmp_path: Path, kind: str) -> None:
     for size in {*range(64), *rng.integers(64, len(whole), 150).tolist(), len(whole) - 1, len(whole) - 2}:
         path.write_bytes(whole[:size])
         got = read_or_refused(path)
-        assert str(path) in got if isinstance(got, str) else np.array_equal(got, PIXELS), size
+        held = str(path) in got if isinstance(got, str) else np.array_equal(got, PIXELS)
+        trials.add("" if held else f"{kind} cut at {size}: {got}")
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -101,6 +103,7 @@ def one_page(width: int, height: int, compression: int, held: int) -> bytes:
 @pytest.mark.parametrize(("width", "height", "held"), [
     (200_000, 200_000, 4), (200_000, 200_000, 2**32 - 1), (60_000, 60_000, 4), (2**32 - 1, 2**32 - 1, 4)])
 @pytest.mark.parametrize("compression", [1, 5, 8, 50_000])
+@pytest.mark.fault("hostile: a TIFF header that asks for gigabytes: refused, in under 50 MB")
 def test_a_tiny_file_that_asks_for_gigabytes(tmp_path: Path, width: int, height: int, held: int, compression: int) -> None:
     (tmp_path / "a.tif").write_bytes(one_page(width, height, compression, held))
     tracemalloc.start()
@@ -166,6 +169,7 @@ def test_a_file_cut_after_it_was_opened(tmp_path: Path) -> None:
         got[0]
 
 
+@pytest.mark.fault("hostile: pickles as array, store or weights: nothing is loaded")
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[[print]]], object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"a\.npy: expected numbers"):
@@ -205,6 +209,7 @@ ZARRAY = {"a shape": {"shape": [5, 10**7, 10**7]}, "a chunk": {"chunks": [10**4,
 
 
 @pytest.mark.parametrize("lie", ZARRAY)
+@pytest.mark.fault("hostile: metadata of a store that lies: named")
 def test_zarr_metadata_that_lies(tmp_path: Path, lie: str) -> None:
     path = ours("a.zarr")(tmp_path)
     said = json.loads((path / "0" / ".zarray").read_text(encoding="utf-8"))

@@ -104,7 +104,7 @@ def test_parts_of_slices_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["stack.tif", "folder", "stack.mrc", "stack.npy", "stack.nrrd"])
 def test_too_little_room_is_said_at_the_start(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 10**8, 10**8))
-    with (pytest.raises(OSError, match=r"was not written.*expected [12].[24] GB free, got 0.1 GB; make room") as caught,
+    with (pytest.raises(OSError, match=r"was not written.*expected [12].[24] GB free, got 100.0 MB; make room") as caught,
           files.create(tmp_path / name, shape=(300, 2000, 2000), dtype=np.uint8) as out):
         out[0] = 0
     assert caught.value.errno == errno.ENOSPC

@@ -118,10 +118,10 @@ def test_damage_is_told_and_foreign_stores_are_refused(tmp_path: Path) -> None:
     packed = chunk.read_bytes()
     for spoiled in (packed[:len(packed) // 2], packed[:50] + b"\0\1\2" + packed[53:], b""):
         chunk.write_bytes(spoiled)
-        with pytest.raises(ValueError, match=r"channel 1, slice 2: .*a chunk is damaged"):
+        with pytest.raises(ValueError, match=r"channel 1, slice 2: .*is damaged: copy it again"):
             probabilities.read(path)[1, 2]
     chunk.unlink()
-    with pytest.raises(ValueError, match=r"channel 1, slice 2: .*none at 0/1/2/0/0"):
+    with pytest.raises(ValueError, match=r"channel 1, slice 2: .*none at .*0/1/2/0/0"):
         probabilities.read(path)[1, 2]
     np.testing.assert_array_equal(probabilities.read(path)[1, 1], PIXELS[1, 1])
     files.write(tmp_path / "raw.zarr", Volume(PIXELS[0]))

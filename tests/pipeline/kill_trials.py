@@ -1,6 +1,7 @@
 """python kill_trials.py FOLDER COUNT: an undisturbed run of FOLDER/recipe.toml; COUNT that are killed at a file operation and run again.
 
-One JSON line a trial: {"workspace": ..., "at": operation, "of": operations, "killed": true, "stage": where it was}.
+The operations are drawn stage by stage, so that each stage has its turn. One JSON line a trial: {"workspace": ..., "at": operation,
+"of": operations, "killed": true, "stage": where it was}.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from fibsem_ij import pipeline, recipe
 from fibsem_ij.workspace import Workspace
 
 _EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+_BEGINNING = "the beginning"
 
 
-def run(folder: Path, place: str) -> None:
-    pipeline.run(recipe.read(folder / "recipe.toml"), Workspace(folder / place))
+def run(folder: Path, place: str, say: Callable[[str], None] = lambda _: None) -> None:
+    pipeline.run(recipe.read(folder / "recipe.toml"), Workspace(folder / place), say=say)
 
 
-def watched(place: Path, kill_at: int | None) -> Callable[[], int]:
-    """Count what happens to files of `place`; at one of them this process is gone."""
+def watched(place: Path, act: Callable[[int], None]) -> None:
+    """`act(n)` at the n-th time that something happens to files of `place`."""
     count = 0
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -35,11 +37,9 @@ def watched(place: Path, kill_at: int | None) -> Callable[[], int]:
         writes = event in _EVENTS or (event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"))
         if writes and str(place) in str(args[0]):
             count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            act(count)
 
     sys.addaudithook(hook)
-    return lambda: count
 
 
 def child(work: Callable[[], None]) -> int:
@@ -55,36 +55,49 @@ def child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def operations(folder: Path) -> int:
-    """Of a run that nobody disturbs."""
-    reader, writer = os.pipe()
+def operations(folder: Path) -> list[str]:
+    """Of a run that nobody disturbs: the stage of each."""
+    told = folder / "operations.json"
 
     def work() -> None:
-        counted = watched(folder / "undisturbed", None)
-        run(folder, "undisturbed")
-        os.write(writer, str(counted()).encode())
+        stages, seen = [_BEGINNING], list[str]()
+        watched(folder / "undisturbed", lambda _: seen.append(stages[-1]))
+        run(folder, "undisturbed", lambda line: stages.append(line.partition(" runs")[0]) if " runs" in line else None)
+        told.write_text(json.dumps(seen), encoding="utf-8")
 
     if child(work):
         raise SystemExit("the undisturbed run failed")
-    return int(os.read(reader, 100))
+    return list(json.loads(told.read_text(encoding="utf-8")))
+
+
+def places(seen: list[str], count: int) -> list[int]:
+    """One of each stage after the other, in random order, until there are as many."""
+    rng = random.Random(7)
+    left = {stage: [n for n, here in enumerate(seen, 1) if here == stage] for stage in dict.fromkeys(seen)}
+    for numbers in left.values():
+        rng.shuffle(numbers)
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(seen)):
+        order = [stage for stage, numbers in left.items() if numbers]
+        rng.shuffle(order)
+        chosen += [left[stage].pop() for stage in order]
+    return chosen[:count]
 
 
 def main(folder: Path, count: int) -> None:
-    total = operations(folder)
-    for n, at in enumerate(sorted(random.Random(7).sample(range(1, total + 1), count))):
+    seen = operations(folder)
+    for n, at in enumerate(places(seen, count)):
         place = f"killed-{n}"
 
         def killed(place: str = place, at: int = at) -> None:
-            watched(folder / place, at)
+            watched(folder / place, lambda now: os.kill(os.getpid(), signal.SIGKILL) if now == at else None)
             run(folder, place)
 
         status = child(killed)
-        said = folder / place / "run.json"
-        stages = json.loads(said.read_text(encoding="utf-8"))["stages"] if said.exists() else {}
         if child(lambda place=place: run(folder, place)):
-            raise SystemExit(f"the run after operation {at} of {total} failed")
-        print(json.dumps({"workspace": place, "at": at, "of": total, "killed": status == -signal.SIGKILL,
-                          "stage": list(stages)[-1] if stages else ""}), flush=True)
+            raise SystemExit(f"the run after operation {at} of {len(seen)}, in {seen[at - 1]}, failed")
+        print(json.dumps({"workspace": place, "at": at, "of": len(seen), "killed": status == -signal.SIGKILL, "stage": seen[at - 1]}),
+              flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""The chunks of a Zarr array: that all are there, and that none changed since it was written.
+
+Ours are Zstandard with its checksum: a byte that changed is an error that names slice and chunk. Blosc, which older stores of ours and
+many others' have, keeps none, and is slower (`benchmarks/codecs.py`): all that can be held against such a chunk is its length.
+A chunk that is missing reads as the fill value, says the format. In a store that says it is whole that is damage; in another's it may well
+mean zeros: `absent` tells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import zarr
+
+from fibsem_ij.files.stack import Pixels
+
+CODEC = numcodecs.Zstd(level=1, checksum=True)
+AGAIN = "copy it again, or move it away and have it made anew"
+
+
+def read(array: Any, path: Path, lead: tuple[int, ...], key: tuple[Any, ...], *, whole: bool, where: str) -> Pixels:
+    """`array[key]`, which lies in the chunks at `lead`, the chunk's place before y and x."""
+    chunks = _below(array, path, lead)
+    _check(array, chunks, whole=whole, where=where)
+    try:
+        return np.array(array[key])
+    except IndexError:
+        raise
+    except Exception as error:  # NB: each codec has its own error
+        at = next((chunk for chunk in chunks if _is_damaged(array, chunk)), "one of its chunks")
+        raise ValueError(f"{where}: expected pixels, got {type(error).__name__}: {error}; {at} is damaged: {AGAIN}") from error
+
+
+def laid_out(array: Any) -> str:
+    """How bytes become pixels, to be said a second time: one byte of .zarray can make a stack shorter, or its numbers others."""
+    size, chunk = (" x ".join(map(str, n)) for n in (array.shape, array.chunks))
+    return f"{size} of {np.dtype(array.dtype).str} in {chunk}, {array.order}"
+
+
+def absent(path: Path) -> list[int]:
+    """Slices of the store at `path` of which a chunk is not there."""
+    node = zarr.open(store=str(path), mode="r")
+    if not isinstance(node, zarr.Array):
+        path = path / str(dict(node.attrs)["multiscales"][0]["datasets"][0]["path"])  # type: ignore[call-overload, index]
+    array: Any = zarr.open_array(store=str(path), mode="r")
+    leads = {z: (*(0,) * (array.ndim - 3), z // array.chunks[-3]) for z in range(array.shape[-3])}
+    return [z for z, lead in leads.items() if not all(chunk.exists() for chunk in _below(array, path, lead))]
+
+
+def _below(array: Any, path: Path, lead: tuple[int, ...]) -> list[Path]:
+    down, across = (-(-n // c) for n, c in zip(array.shape[-2:], array.chunks[-2:], strict=True))
+    return [path / array.metadata.encode_chunk_key((*lead, y, x)) for y in range(down) for x in range(across)]
+
+
+def _check(array: Any, chunks: list[Path], *, whole: bool, where: str) -> None:
+    """NB: numcodecs lets Blosc read beyond a chunk that was cut, so its length is compared with what its header says."""
+    blosc = getattr(array.metadata.compressor, "codec_id", "") == "blosc"
+    for chunk in chunks:
+        if not chunk.exists():
+            if whole:
+                raise ValueError(f"{where}: expected all chunks of a finished store, got none at {chunk}; {AGAIN}")
+        elif blosc:
+            with chunk.open("rb") as file:
+                head, size = file.read(16), file.seek(0, 2)
+            if size < 16 or size != int.from_bytes(head[12:16], "little"):
+                raise ValueError(f"{where}: expected {int.from_bytes(head[12:16], 'little')} bytes in {chunk}, got {size}; {AGAIN}")
+
+
+def _is_damaged(array: Any, chunk: Path) -> bool:
+    try:
+        array.metadata.compressor.decode(chunk.read_bytes())
+    except Exception:  # NB: each codec has its own error
+        return True
+    return False
