@@ -113,12 +113,13 @@ def machine() -> list[tuple[str, str]]:
             ("day", f"{datetime.now(UTC):%Y-%m-%d}")]
 
 
-def page(size: str, about: list[tuple[str, str]], runs: list[Run]) -> str:
+def page(size: str, about: list[tuple[str, str]], runs: list[Run], left: list[str]) -> str:
     make = "make bench FULL=1" if size == "full" else "make bench"
     told = ["# Benchmarks", "", WORDS.format(make=make), "", "| machine | |", "|---|---|",
             *(f"| {name} | {value} |" for name, value in about), "",
             "| benchmark | ended | seconds | of a processor |", "|---|---|---|---|",
-            *(f"| {one.what} | {one.ended or 'well'} | {one.seconds:.0f} | {one.cpu:.0f} |" for one in runs), ""]
+            *(f"| {one.what} | {one.ended or 'well'} | {one.seconds:.0f} | {one.cpu:.0f} |" for one in runs),
+            *(f"| {what} | not run yet | | |" for what in left), ""]
     for one in runs:
         printed = [one.printed] if one.printed.startswith("|") else ["```", one.printed, "```"] if one.printed else []
         ended = f": {one.ended}" if one.ended else ""
@@ -134,12 +135,13 @@ def main() -> None:
     given = parser.parse_args()
     size = "full" if given.full else "small"
     about, runs = machine(), list[Run]()
-    for what, small, full in BENCHMARKS:
-        command = full if given.full else small
-        if command and (not given.only or command.split(".")[0] in given.only.split(",")):
+    all_ = [(what, command) for what, small, full in BENCHMARKS if (command := full if given.full else small)]
+    for what, command in all_:
+        if not given.only or command.split(".")[0] in given.only.split(","):
             runs.append(run(what, command, LIMIT_S[size]))
             print(f"{runs[-1].what}: {runs[-1].ended or 'well'}, {runs[-1].seconds:.0f} s ({runs[-1].cpu:.0f} of a processor)", flush=True)
-            given.out.write_text(page(size, about, runs), encoding="utf-8")
+            left = [what for what, _ in all_ if what not in {one.what for one in runs}]
+            given.out.write_text(page(size, about, runs, left), encoding="utf-8")
     sys.exit(any(one.ended for one in runs))
 
 

@@ -38,7 +38,8 @@ def installed(wheel: Path) -> Path:
 
 def tree(folder: Path) -> dict[str, Path]:
     """Name in the wheel -> file."""
-    return {path.relative_to(folder.parent).as_posix(): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    return {path.relative_to(folder.parent).as_posix(): path for path in found}
 
 
 def test_the_wheel_holds_the_tree_and_nothing_else(wheel: Path) -> None:
