@@ -27,7 +27,7 @@ def least_drawn(planes: Iterable[Labels], number: int) -> int:
         return 0
     count = max(alike.sum() ** 2 / (alike**2).sum() for alike in each if alike.size)  # in one slice, as of one size
     usual = areas[np.searchsorted(areas.cumsum(), _SHARE * areas.sum(), side="right")]
-    return int(usual * (1 - count**-0.5))
+    return int(usual * (1 - 1 / count))
 
 
 def crumbs(classes: Labels, least: Mapping[int, int]) -> npt.NDArray[np.bool_]:
