@@ -30,7 +30,6 @@ from fibsem_ij.arrays.slices import map_slices
 from fibsem_ij.volume import ArrayLike, WritableArray
 
 Outline = npt.NDArray[np.int32]  # (n, 2): x, y
-SEEN = 0.5  # share of the slices from its first to its last that show a nucleus, at least
 ALIKE = 1.4  # times the diameter, outlines of one nucleus in neighbouring slices
 
 
@@ -186,13 +185,10 @@ def _gathered(found: dict[int, list[Outline]], move: float, gap: float) -> list[
 
 def _lasts(nucleus: Nucleus, depth: int, least_px: float, options: Options, flat: float) -> bool:
     """Whether what the field shows of it is large enough, and seen through enough slices, each `1 / flat` px thick."""
-    first, last = min(nucleus.outlines), max(nucleus.outlines)
-    cut = (first == 0) + (last == depth - 1)
+    cut = (min(nucleus.outlines) == 0) + (max(nucleus.outlines) == depth - 1)
     wide = [_diameter(outline) for outline in nucleus.outlines.values()]
     median, long = float(np.median(wide)), len(wide) / flat * 2**cut
-    if max(wide) < least_px or len(wide) < SEEN * (last - first + 1):
-        return False
-    return bool(long >= options.lasting * median and long * median >= options.profile * least_px**2)
+    return max(wide) >= least_px and bool(long >= options.lasting * median and long * median >= options.profile * least_px**2)
 
 
 def _alone(nuclei: list[Nucleus]) -> list[Nucleus]:

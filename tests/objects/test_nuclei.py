@@ -87,8 +87,8 @@ def test_a_nucleus_is_found_in_its_cell_with_its_nucleolus_and_once():
     assert object_dice(overlaps(out == nuclei[0], truth))[1][0] > 0.8
 
 
-def test_what_is_thin_or_seldom_seen_is_no_nucleus():
-    """One profile of 40 px: in 16 slices of 48; in 28; in every third."""
+def test_what_is_thin_from_the_side_is_no_nucleus():
+    """One profile of 40 px: in 16 slices of 48; in 28."""
     y, x = np.mgrid[:120, :120]
     rim = np.abs(np.hypot(y - 60, x - 60) - 21) < 2.5
 
@@ -100,4 +100,3 @@ def test_what_is_thin_or_seldom_seen_is_no_nucleus():
     assert found(range(10, 26)) == 0
     assert found(range(10, 26), profile=0.5) == 1
     assert found(range(10, 38)) == 1
-    assert found(range(1, 47, 3), profile=0.5) == 0
