@@ -130,6 +130,7 @@ def nuclei(
     from fibsem_ij import files
     from fibsem_ij.files import tables
     from fibsem_ij.objects import nuclei as room
+    from fibsem_ij.objects.crops import crops as cut_out
     from fibsem_ij.verbs import objects as verbs
     from fibsem_ij.volume import Volume
 
@@ -144,7 +145,7 @@ def nuclei(
     if crops:
         crops.mkdir(parents=True, exist_ok=True)
         offsets = []
-        for number, offset, pixels in room.crops(stack, found, size_px=crop_px):
+        for number, offset, pixels in cut_out(stack, found, size_px=crop_px):
             files.write(crops / f"{number:04d}.tif", Volume(pixels, stack.voxel_nm))
             offsets.append((number, *offset))
         rows = np.array(offsets, np.int64).reshape(-1, 4).T

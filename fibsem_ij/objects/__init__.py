@@ -3,7 +3,7 @@
     components   a mask, classes or grey values -> one number for each piece that hangs together
     linking      a mask or regions of single slices -> objects, by how far they lie on each other; drawn ids are kept
     cells        interior and boundary, and drawn slices with whole cells -> cells with their protrusions, and a log
-    nuclei       grey values -> nuclei, the classical way by their outlines
+    nuclei       grey values -> nuclei, the classical way by their outlines; crops cuts them out and puts them back
     edits        corrections to a label stack, each with a record that undoes it
 
 The three verbs are those of the way with drawn slices. `fit` takes the drawn slices, `apply` gives every slice their ids:

@@ -11,13 +11,12 @@ contour, without the folds; the slice goes on beyond its sides as in a mirror, s
 ellipse too; and what is no nucleus is left to z: it has to last for `lasting` of its diameter, its profile along z (slices times
 diameter) has to have the `profile` of the smallest nucleus, and of what lies in one another that which lasts longest stays.
 
-Slices are looked at one by one, and only outlines are kept. `crops` cuts every nucleus out at a constant size, with the
-offset that `put_back` needs to put a result into the full volume again.
+Slices are looked at one by one, and only outlines are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -189,7 +188,7 @@ def _lasts(nucleus: Nucleus, depth: int, least_px: float, options: Options, flat
     cut = (min(nucleus.outlines) == 0) + (max(nucleus.outlines) == depth - 1)
     wide = [_diameter(outline) for outline in nucleus.outlines.values()]
     median, long = float(np.median(wide)), len(wide) / flat * 2**cut
-    return max(wide) >= least_px and long >= options.lasting * median and long * median >= options.profile * least_px**2
+    return max(wide) >= least_px and bool(long >= options.lasting * median and long * median >= options.profile * least_px**2)
 
 
 def _alone(nuclei: list[Nucleus]) -> list[Nucleus]:
@@ -234,23 +233,3 @@ def draw(nuclei: list[Nucleus], out: WritableArray) -> None:
                 at = max(k for k in nucleus.outlines if k <= z)
                 cv2.drawContours(labels, [nucleus.outlines[at][:, None]], 0, number, cv2.FILLED)
         out[z] = labels.astype(out.dtype)
-
-
-def crops(src: ArrayLike, nuclei: list[Nucleus], *, size_px: int = 1700) -> Iterator[tuple[int, tuple[int, int, int], npt.NDArray[Any]]]:
-    """Number, offset (z, y, x) and pixels of each nucleus, size_px x size_px; moved inwards at the border, smaller in a smaller stack."""
-    if size_px < 1:
-        raise ValueError(f"expected crops of 1 px or more, got {size_px}; leave it out for 1700")
-    for number, nucleus in enumerate(nuclei, 1):
-        first, last = min(nucleus.outlines), max(nucleus.outlines)
-        y, x = (max(0, min(round(c - size_px / 2), n - size_px)) for c, n in zip(nucleus.centre[1:], src.shape[1:], strict=True))
-        yield number, (first, y, x), np.stack([np.asarray(src[z])[y:y + size_px, x:x + size_px] for z in range(first, last + 1)])
-
-
-def put_back(crop: npt.NDArray[Any], offset: tuple[int, int, int], out: WritableArray) -> None:
-    """Write a result of `crops` where it was cut; its zeros leave what is there."""
-    z0, y, x = offset
-    for z, pixels in enumerate(crop, z0):
-        whole = np.array(out[z])
-        window = whole[y:y + pixels.shape[0], x:x + pixels.shape[1]]
-        window[pixels != 0] = pixels[pixels != 0]
-        out[z] = whole

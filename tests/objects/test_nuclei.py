@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from fibsem_ij.arrays.scores import object_dice, overlaps
-from fibsem_ij.objects.nuclei import Options, crops, draw, find, put_back
+from fibsem_ij.objects.crops import crops, put_back
+from fibsem_ij.objects.nuclei import Options, draw, find
 from fibsem_ij.volume import Volume
 
 OPTIONS = Options(least=30, most=90, block_px=51, lasting=0.2)
@@ -84,3 +85,18 @@ def test_a_nucleus_is_found_in_its_cell_with_its_nucleolus_and_once():
     nuclei = [n for n in range(1, len(found) + 1) if (out == n)[truth].mean() > 0.5]
     assert len(nuclei) == 1
     assert object_dice(overlaps(out == nuclei[0], truth))[1][0] > 0.8
+
+
+def test_what_is_thin_from_the_side_is_no_nucleus():
+    """One profile of 40 px: in 16 slices of 48; in 28."""
+    y, x = np.mgrid[:120, :120]
+    rim = np.abs(np.hypot(y - 60, x - 60) - 21) < 2.5
+
+    def found(zs: range, **more: float) -> int:
+        grey = np.full((48, 120, 120), 170, np.uint8)
+        grey[np.ix_(zs)] = np.where(rim, 70, 170)
+        return len(find(grey, options=Options(least=30, most=90, block_px=51, **more)))
+
+    assert found(range(10, 26)) == 0
+    assert found(range(10, 26), profile=0.5) == 1
+    assert found(range(10, 38)) == 1
