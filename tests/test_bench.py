@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-NONE = {"bench.py", "registration_picture.py"}  # the picture of a page
+NONE = {"bench.py", "registration_picture.py", "java_trials.py",  # itself, the picture of a page, a part of another
+        "segmentation.py", "segmentation_rounds.py"}  # they want real slices
 
 
 @pytest.fixture

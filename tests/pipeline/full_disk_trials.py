@@ -130,7 +130,7 @@ def corrected(path: Path, seed: int) -> None:
 
 
 def pairs(path: Path, seed: int) -> None:
-    rng, kept = np.random.default_rng(seed), Kept(path)
+    rng, kept = np.random.default_rng(seed), Kept(path, str)
     for z in range(6 * (seed + 1)):
         found = Pair(z, z + 1, np.eye(3), rng.random((4, 4)), 0.1, np.ones(64, np.float32), np.ones(64, np.float32))
         if (z, z + 1) not in kept:
@@ -223,7 +223,7 @@ def stages(disk: Disk, folder: Path, last: str) -> Iterator[dict[str, str]]:
         code, said = ended(words, fill)
         disk.empty()
         line = said.splitlines()[-1]
-        new = [path.name for path in {*ws.glob("[!.]*"), *ws.glob("[!.]*/[!.]*")} - before]
+        new = [path.name for path in {*ws.glob("[!.]*"), *ws.glob("[!.]*/[!.]*")} - before if path.name != "pairs.jsonl"]  # a line a pair
         problem = complaint(line, "/ws/") if code == 2 and line.startswith("fibsem-ij: ") and "Traceback" not in said else f"{code}: {said}"
         yield {"what": f"run: {stage}", "said": line, "problem": problem or (f"under a final name: {new}" if new else "")}
     code, said = ended(words, lambda _: None)

@@ -22,7 +22,8 @@ from fibsem_ij.register import pairs
 from fibsem_ij.volume import Labels, Transforms, Volume
 from fibsem_ij.workspace import Workspace
 
-ALIGN = '[input]\nsrc = "slices"\nvoxel_nm = [8, 4, 4]\n[register]\nruns = 2\nmodel = "translation"\ninterpolation = "nearest"\n'
+ALIGN = ('[input]\nsrc = "slices"\ngaps = true\nvoxel_nm = [8, 4, 4]\n'
+         '[register]\nruns = 2\nmodel = "translation"\ninterpolation = "nearest"\n')
 NETWORKS = ("denoise fit", "segment fit")
 
 
@@ -83,7 +84,7 @@ def test_a_whole_recipe_goes_on_wherever_slices_come(tmp_path: Path) -> None:
     """At the start, between and at the end; what was drawn stays on its slices."""
     small.lay_out(tmp_path)
     raw = np.asarray(files.read(tmp_path / "raw.tif"))
-    text = small.RECIPE.replace('src = "raw.tif"', 'src = "slices"\nvoxel_nm = [8, 4, 4]')
+    text = small.RECIPE.replace('src = "raw.tif"', 'src = "slices"\ngaps = true\nvoxel_nm = [8, 4, 4]')
     give(tmp_path, raw, (1, 4, 5, 6))
     run(tmp_path, text=text)
     give(tmp_path, raw, (0, 3, 7))
