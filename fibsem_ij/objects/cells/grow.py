@@ -18,8 +18,11 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from fibsem_ij.arrays.compiled import compiled
+
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 
 def grown(labels: Labels, *rooms: Mask, into: Mask | None = None, among: Sequence[Labels] = ()) -> Labels:
@@ -36,38 +39,43 @@ def grown(labels: Labels, *rooms: Mask, into: Mask | None = None, among: Sequenc
     for room, turns in [*((room, [faces]) for room in rooms), *([(into, [faces, edges])] if into is not None else [])]:
         empty = np.flatnonzero(room & (found == 0))
         todo = np.ravel_multi_index(tuple(at + 1 for at in np.unravel_index(empty, labels.shape)), padded.shape)
-        _fill(padded.ravel(), todo, turns, [one.take(empty) + lift for one in among])
+        claims = np.stack([one.take(empty) + lift for one in among]) if among else np.zeros((0, len(empty)), np.int32)
+        _fill(padded.ravel(), todo, turns, claims.astype(np.int32, copy=False))
     if lift:
         padded[padded != 0] -= lift
     return found
 
 
-def _fill(flat: Labels, todo: npt.NDArray[np.intp], turns: list[list[int]], claims: list[Labels]) -> None:
+def _fill(flat: Labels, todo: Places, turns: list[Places], claims: Labels) -> None:
     """Fill the pixels `todo`, step by step, over the neighbours whose turn it is, until none can be reached."""
     step = idle = 0
     while len(todo) and idle < len(turns):
-        near = np.stack([flat.take(todo + way) for way in turns[step % len(turns)]])
-        if claims:
-            near *= np.logical_or.reduce([near == claim for claim in claims])
-        best = _winners(near)
+        best = _winners(flat, todo, turns[step % len(turns)], claims)
         met = best > 0
         flat[todo[met]] = best[met]
-        todo, claims = todo[~met], [claim[~met] for claim in claims]
+        todo, claims = todo[~met], claims[:, ~met]
         step, idle = step + 1, 0 if met.any() else idle + 1
 
 
-def _neighbours(padded: Labels, reach: int) -> list[int]:
+def _neighbours(padded: Labels, reach: int) -> Places:
     """How far the neighbours of a pixel are in memory: over faces (1), over edges too (2)."""
     strides = np.array(padded.strides) // padded.itemsize
-    return [int(np.dot(way, strides)) for way in product((-1, 0, 1), repeat=padded.ndim) if 0 < np.abs(way).sum() <= reach]
+    return np.array([np.dot(way, strides) for way in product((-1, 0, 1), repeat=padded.ndim) if 0 < np.abs(way).sum() <= reach])
 
 
-def _winners(near: Labels) -> Labels:
-    """What lies beside some pixels (neighbours, n) -> the label on most of them, the larger of two; 0 where there is none."""
-    best: Labels = near.max(0)
-    torn = np.flatnonzero(((near != best) & (near != 0)).any(0))
-    if len(torn):
-        rivals = near[:, torn]
-        sides = np.stack([np.count_nonzero(rivals == one, 0) for one in rivals]) * (rivals != 0)
-        best[torn] = np.where(sides == sides.max(0), rivals, 0).max(0)
+@compiled
+def _winners(flat: Labels, todo: Places, ways: Places, claims: Labels) -> Labels:
+    """The label on most neighbours of each pixel, the larger of two; 0 where there is none. Only those of `claims`, where there are any."""
+    best = np.zeros(len(todo), np.int32)
+    for i in range(len(todo)):
+        most = 0
+        for way in ways:
+            one = flat[todo[i] + way]
+            if one == 0 or one == best[i] or (len(claims) and not (claims[:, i] == one).any()):
+                continue
+            count = 0
+            for other in ways:
+                count += flat[todo[i] + other] == one
+            if count > most or (count == most and one > best[i]):
+                best[i], most = one, count
     return best
