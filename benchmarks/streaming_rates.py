@@ -2,9 +2,9 @@
 
     python benchmarks/streaming_rates.py [--small] [--rounds 5]
 
-Bare is what cannot be saved: reading the pixels as tifffile maps them, Blosc on each chunk, its bytes to a file, one file a chunk.
-Ours also keeps a checksum a slice, makes the coarser copies (a seventh more voxels, for which all are read again), and shows a result only
-when it is whole. Of `register apply` the bare part decodes, resamples with OpenCV, and encodes. In brackets the same in processor time.
+Bare is what cannot be saved: reading the pixels as tifffile maps them, the codec of our stores on each chunk, its bytes to a file, one
+file a chunk. Ours also keeps a checksum a slice, makes the coarser copies (a seventh more voxels), and shows a result only when it is
+whole. Of `register apply` the bare part decodes, resamples with OpenCV, and encodes. In brackets the same in processor time.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numcodecs
 import numpy as np
 import tifffile
 import turns
 import zarr
 from streaming_stages import STAGES, lay_out
 
+from fibsem_ij.files.chunks import CODEC
+
 CHUNK = 1024
-CODEC = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
 Slices = Iterator[np.ndarray[Any, Any]]
 
 

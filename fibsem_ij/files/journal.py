@@ -74,8 +74,13 @@ class Journal:
 
     def check(self, slice_of: Callable[[int], Pixels]) -> None:
         """Forget the slices that are not as they were written."""
+        self.sums = {z: known for z, known in self.sums.items() if _same(slice_of, z, known)}
+        self.sort()
+
+    def sort(self) -> None:
+        """Lines in the order of the slices, not in that in which they were ready."""
         key, _ = read(self.path.parent)
-        self.sums = {z: known for z, known in sorted(self.sums.items()) if _same(slice_of, z, known)}
+        self.sums = dict(sorted(self.sums.items()))
         write_text(self.path, "".join((f"{key}\n", *(f"{self._line(z)}\n" for z in self.sums))))
 
     def add(self, z: int, pixels: Pixels) -> None:

@@ -134,6 +134,8 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
         out = Filled(finest, journal)
         yield out
         out.check_done()
+        if journal:
+            journal.sort()
         for level, coarse in enumerate(coarser((z, y, x)), 1):
             finest = _halved(group, level, finest, coarse)
         group.attrs.update(_attributes(Path(path).stem, like, laid=chunks.laid_out(group["0"])))

@@ -20,6 +20,7 @@ import numpy as np
 import zarr
 
 from fibsem_ij.files import chunks
+from fibsem_ij.files.behind import behind
 from fibsem_ij.files.journal import Journal
 from fibsem_ij.files.json_files import read_json, write_json
 from fibsem_ij.files.pyramid import Copies, coarser, placed
@@ -85,10 +86,11 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
         finest: Any = group["0"] if "0" in group else _array(group, 0, noun.shape, noun.dtype)
         back = _stack(finest, part / "0", whole=True)
         smaller = [_array(group, level, shape, noun.dtype) for level, shape in enumerate(coarser(noun.shape), 1)]
-        copies = Copies([finest, *smaller], nearest=_nearest(noun))
+        levels = [chunks.Packed(array, part / str(level)) for level, array in enumerate((finest, *smaller))]
+        copies = Copies(levels, nearest=_nearest(noun))
 
         def put(z: int, pixels: Pixels) -> None:
-            finest[z] = pixels
+            levels[0][z] = pixels
             copies.add(z, pixels)
             if journal:
                 journal.add(z, pixels)
@@ -96,10 +98,14 @@ def create(path: Path, noun: Volume, *, resume: str = "", of: Sequence[str] = ()
         if journal:
             journal.take_over(path, ["0"])
             journal.check(back.__getitem__)
-        out = Filled(noun.names, noun.shape, noun.dtype, put=put, back=back, done=journal.sums if journal else ())
-        yield out
-        out.check_done()
+        with behind(put, back) as writing:
+            out = Filled(noun.names, noun.shape, noun.dtype, put=writing.put, back=writing, done=journal.sums if journal else ())
+            yield out
+            out.check_done()
+            writing.wait()
         copies.finish()
+        if journal:
+            journal.sort()
         of_labels = _label_attributes(noun, inside=inside) if isinstance(noun, Labels) else {}
         group.attrs.update(_attributes(path.stem, noun, laid=chunks.laid_out(group["0"])) | of_labels)
 

@@ -62,8 +62,9 @@ def test_slices_that_were_lost_or_changed_are_written_again(tmp_path: Path) -> N
     chunks[0].unlink()
     chunks[1].write_bytes(chunks[2].read_bytes())
     chunks[3].write_bytes(chunks[3].read_bytes()[:-7])
-    (part / journal.NAME).write_text((part / journal.NAME).read_text()[:-9])  # the line of slice 4 was cut
-    assert sorted(fill(tmp_path / "a.zarr")) == [0, 1, 3, 4, 5]
+    lines = (part / journal.NAME).read_text()
+    (part / journal.NAME).write_text(lines[:-9])  # the last line was cut: that of slice 3 or 4, which are written at a time
+    assert sorted(fill(tmp_path / "a.zarr")) == sorted({0, 1, 3, 5, int(lines.splitlines()[-1].split()[0])})
     assert np.array_equal(files.read(tmp_path / "a.zarr"), STACK)
 
 
@@ -92,7 +93,7 @@ def test_a_killed_process_leaves_what_it_wrote(tmp_path: Path) -> None:
             "    for z in range(3): out[z] = np.load(sys.argv[2])[z]\n    os._exit(9)")
     np.save(tmp_path / "s.npy", STACK)
     assert subprocess.run([sys.executable, "-c", code, tmp_path / "k.zarr", tmp_path / "s.npy"], timeout=60).returncode == 9
-    assert fill(tmp_path / "k.zarr") == [3, 4, 5]
+    assert fill(tmp_path / "k.zarr") in ([3, 4, 5], [2, 3, 4, 5], [1, 2, 3, 4, 5])  # two are under way at a time
     assert fill(tmp_path / "n.zarr") == [0, 1, 2, 3, 4, 5]
     ours, fresh = bytes_of(tmp_path / "k.zarr"), bytes_of(tmp_path / "n.zarr")
     assert {name: data for name, data in ours.items() if name != ".zattrs"} == {n: d for n, d in fresh.items() if n != ".zattrs"}
