@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from fibsem_ij import files
 from fibsem_ij.arrays.slices import middle
+from fibsem_ij.files.chunks import CODEC
 from fibsem_ij.pipeline import fingerprints, source
 from fibsem_ij.pipeline.deciding import Step
 from fibsem_ij.recipe import Recipe
@@ -100,9 +101,7 @@ def _packing(name: str, sample: Sample) -> float:
     """How small Zstandard makes grey values like these."""
     if name not in ("input", "register apply", "denoise apply"):
         return 1.0
-    import numcodecs
-
-    packed = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE).encode(np.ascontiguousarray(sample))
+    packed = CODEC.encode(np.ascontiguousarray(sample))
     return min(1.0, len(packed) / sample.nbytes)
 
 
