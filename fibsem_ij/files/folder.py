@@ -28,6 +28,7 @@ from fibsem_ij.volume import Labels, Volume
 SUFFIXES = (".tif", ".tiff", ".png", ".dat")
 OTHER_IMAGES = (".bmp", ".dm3", ".dm4", ".gif", ".jpeg", ".jpg", ".jp2", ".mrc", ".webp")
 CLASSES = "names.json"
+_CLOCK_S = 2  # of coarse disks
 MARK = ".fibsem_ij"  # lies in folders that were written here, so that only these are ever replaced
 
 
@@ -139,5 +140,11 @@ def _stranger(path: Path, *, names: Sequence[str]) -> str | None:
     """What in an older folder is no result of the same slices: raw and drawn slices are .tif files in folders too."""
     ours = {MARK, CLASSES, *(f"{name}.tif" for name in names)}
     there = {p.name for p in path.iterdir()}
-    unknown = sorted(there - ours if MARK in there else there)
+    unknown = sorted(there - ours | _edited(path, there) if MARK in there else there)
     return next((name for name in unknown if not name.startswith(".")), None)
+
+
+def _edited(path: Path, names: Collection[str]) -> set[str]:
+    """Slices that somebody changed since they were written: a result that is being corrected is drawn. NB: the mark came last."""
+    written = (path / MARK).stat().st_mtime
+    return {name for name in names if (path / name).stat().st_mtime > written + _CLOCK_S}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import tifffile
 
 from fibsem_ij import files
 from fibsem_ij.files import whole
-from fibsem_ij.volume import Volume
+from fibsem_ij.volume import Labels, Volume
 
 NAMES = ["stack.tif", "folder", "store.zarr", "stack.mrc", "stack.npy", "stack.nrrd"]
 OLD = Volume(np.full((2, 4, 5), 7, np.uint8))
@@ -144,6 +145,16 @@ def test_raw_and_drawn_slices_are_not_replaced(tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "raw" / f"{name}.tif", OLD[n])
     with pytest.raises(ValueError, match="write to another name or move it away"):
         files.write(tmp_path / "raw", OLD)
+
+
+def test_a_result_that_somebody_corrected_is_not_replaced(tmp_path: Path) -> None:
+    found = Labels(np.zeros((2, 8, 9), np.uint8), names=("0045", "0046"))
+    files.write(tmp_path / "classes", found)
+    files.write(tmp_path / "classes", found)  # a result of ours, as it was
+    later = (tmp_path / "classes" / "0046.tif").stat().st_mtime + 60
+    os.utime(tmp_path / "classes" / "0046.tif", (later, later))
+    with pytest.raises(ValueError, match=r"hold nothing but an older result, got 0046\.tif"):
+        files.write(tmp_path / "classes", found)
 
 
 def test_a_result_of_other_slices_is_not_replaced(tmp_path: Path) -> None:
