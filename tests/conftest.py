@@ -1,10 +1,11 @@
-"""What tests everywhere need: one thread each, to know whether this machine draws, and to count faults that were held.
+"""What tests everywhere need: one thread each, Ctrl-C, to know whether this machine draws, and to count faults that were held.
 
 Test processes with a pool of torch threads apiece wait for each other more than they compute. One thread also makes trainings
 repeatable to the bit, which they are for a given number of threads.
 """
 
 import os
+import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # NB: read once, when torch and NumPy are imported
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as of what a shell starts in the background, and all that this starts would have it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
