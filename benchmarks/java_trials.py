@@ -228,9 +228,9 @@ def javas_of(pid: int) -> list[int]:
 
 
 def results(workspace: Path) -> dict[str, bytes]:
-    """What the run made; run.json and the journals say when."""
+    """What the run made; run.json says when, pairs.jsonl and the journals in which order."""
     return {path.relative_to(workspace).as_posix(): path.read_bytes() for path in sorted(workspace.rglob("*"))
-            if path.is_file() and path.name not in ("run.json", ".slices")}
+            if path.is_file() and path.name not in ("run.json", "pairs.jsonl", ".slices")}
 
 
 def laid_out(folder: Path, size: int) -> dict[str, bytes]:
