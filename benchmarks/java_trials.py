@@ -161,7 +161,8 @@ def run(workspace: str) -> None:
     from fibsem_ij.fiji import plugins
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a run in the background has not
-    plugins.ALIGNERS["fiji-turboreg"] = java_trials.Shift  # type: ignore[assignment]
+    shift: Any = java_trials.Shift  # no plugin's
+    plugins.ALIGNERS["fiji-turboreg"] = shift
     fibsem(["run", "recipe.toml", workspace, "--workers", "2", "--progress", "none"])
 
 

@@ -50,8 +50,7 @@ class Packed:
 
     def __setitem__(self, z: int, pixels: Pixels) -> None:
         down, across = self.array.chunks[1:]
-        for chunk in _below(self.array, self.path, (z,)):
-            y, x = int(chunk.parent.name) * down, int(chunk.name) * across
+        for (y, x), chunk in zip(_corners(self.array), _below(self.array, self.path, (z,)), strict=True):
             block = pixels[y:y + down, x:x + across]
             if block.shape != (down, across):  # Zarr v2: chunks at the edge are as large as the others
                 block = np.pad(block, ((0, down - block.shape[0]), (0, across - block.shape[1])))
@@ -69,9 +68,9 @@ def laid_out(array: Any) -> str:
 
 def absent(path: Path) -> list[int]:
     """Slices of the store at `path` of which a chunk is not there."""
-    node = zarr.open(store=str(path), mode="r")
+    node: Any = zarr.open(store=str(path), mode="r")
     if not isinstance(node, zarr.Array):
-        path = path / str(dict(node.attrs)["multiscales"][0]["datasets"][0]["path"])  # type: ignore[call-overload, index]
+        path = path / str(node.attrs["multiscales"][0]["datasets"][0]["path"])
     array: Any = zarr.open_array(store=str(path), mode="r")
     leads = {z: (*(0,) * (array.ndim - 3), z // array.chunks[-3]) for z in range(array.shape[-3])}
     return [z for z, lead in leads.items() if not all(chunk.exists() for chunk in _below(array, path, lead))]
@@ -86,8 +85,7 @@ def _unpacked(array: Any, chunks: list[Path]) -> Pixels:
     """A whole slice of its chunks. NB: as `Packed`, at twice Zarr's rate, and from several threads at once."""
     down, across = array.chunks[-2:]
     pixels = np.empty(array.shape[-2:], array.dtype)
-    corners = product(range(0, pixels.shape[0], down), range(0, pixels.shape[1], across))
-    for (y, x), chunk in zip(corners, chunks, strict=True):
+    for (y, x), chunk in zip(_corners(array), chunks, strict=True):
         place = pixels[y:y + down, x:x + across]
         if chunk.exists():
             place[:] = np.frombuffer(CODEC.decode(chunk.read_bytes()), array.dtype).reshape(down, across)[:len(place), :place.shape[1]]
@@ -97,8 +95,15 @@ def _unpacked(array: Any, chunks: list[Path]) -> Pixels:
 
 
 def _below(array: Any, path: Path, lead: tuple[int, ...]) -> list[Path]:
-    down, across = (-(-n // c) for n, c in zip(array.shape[-2:], array.chunks[-2:], strict=True))
-    return [path / array.metadata.encode_chunk_key((*lead, y, x)) for y in range(down) for x in range(across)]
+    """The chunks of a slice, in the order of their `_corners`."""
+    down, across = array.chunks[-2:]
+    return [path / array.metadata.encode_chunk_key((*lead, y // down, x // across)) for y, x in _corners(array)]
+
+
+def _corners(array: Any) -> product[tuple[int, int]]:
+    """The pixel (y, x) at which each chunk of a slice begins."""
+    (height, width), (down, across) = array.shape[-2:], array.chunks[-2:]
+    return product(range(0, height, down), range(0, width, across))
 
 
 def _check(array: Any, chunks: list[Path], *, whole: bool, where: str) -> None:
