@@ -28,8 +28,8 @@ def apply_network(src: ArrayLike, network: Network, out: WritableArray, *, uncer
 
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         noisy = seen.take(z)
-        found = values[0] if alone is None else network.scale.forward(calm.calmed(calm.grey(values[0], network.scale), alone))
-        clean = within(network.scale.back(found), noisy)
+        grey = network.scale.grey(values[0])
+        clean = within(network.scale.held(grey if alone is None else calm.calmed(grey, alone)), noisy)
         out[z] = clean
         if residual is not None:
             residual[z] = noisy.astype(np.float32) - clean.astype(np.float32)

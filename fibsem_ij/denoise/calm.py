@@ -20,10 +20,9 @@ from fibsem_ij.arrays.slices import spread
 from fibsem_ij.denoise.noise import Noise
 from fibsem_ij.learn.network import Network
 from fibsem_ij.learn.predict import Options, predict
-from fibsem_ij.learn.scale import Scale
 from fibsem_ij.volume import ArrayLike
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Alone = tuple[Floats, Floats]  # grey values, variances
 
 KEY = "noise_alone"  # in a network's record: {"grey": [...], "variance": [...]}
@@ -41,7 +40,7 @@ def of(network: Network, noise: Noise, src: ArrayLike, *, slices: Sequence[int],
     made = np.empty(_LEVELS)
 
     def keep(z: int, values: Floats) -> None:
-        made[z // depth] = np.square(_parted(grey(values[0], network.scale))[1]).mean()
+        made[z // depth] = np.square(_parted(network.scale.grey(values[0]))[1]).mean()
 
     depth = 2 * network.neighbours + 1
     alone = np.repeat(levels, depth)[:, None, None]
@@ -58,11 +57,6 @@ def _levels(planes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
     blocks = [cv2.blur(plane.astype(np.float32), (_BLOCK, _BLOCK))[::_BLOCK, ::_BLOCK].ravel() for plane in planes]
     low, high = np.quantile(np.concatenate(blocks), _TAILS)
     return np.linspace(low, high, _LEVELS)
-
-
-def grey(values: Floats, scale: Scale) -> Floats:
-    """Network units -> grey values, not rounded."""
-    return np.asarray(values / np.float32(scale.gain) + np.float32(scale.offset))
 
 
 def kept(network: Network) -> Alone | None:

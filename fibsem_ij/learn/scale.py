@@ -81,14 +81,22 @@ class Scale:
 
     def back(self, scaled: npt.ArrayLike) -> npt.NDArray[Any]:
         """Grey values of `dtype`. NaN has none: an error."""
-        dtype = np.dtype(self.dtype)
-        work = self._work(dtype)
+        return self.held(self.grey(scaled))
+
+    def grey(self, scaled: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+        """Grey values, not rounded, beyond the ends too."""
+        work = self._work(np.dtype(self.dtype))
         grey = np.array(scaled, work)
+        grey /= work(self.gain)
+        grey += work(self.offset)
+        return grey
+
+    def held(self, grey: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
+        """The same as `dtype` can hold them. NB: the array itself is changed."""
+        dtype = np.dtype(self.dtype)
         if np.isnan(grey).any():
             raise ValueError(f"expected numbers from the network, got NaN in {int(np.isnan(grey).sum())} of {grey.size} pixels; "
                              "train again with a lower rate, or look for NaN in the stack")
-        grey /= work(self.gain)
-        grey += work(self.offset)
         if self.low is not None or self.high is not None:
             np.clip(grey, self.low, self.high, out=grey)
         if dtype.kind != "f":
