@@ -7,12 +7,13 @@ FOLDER has `slices/` and `drawn/`, named by their z (0045.tif ...), and drawn/na
 tests on three neighbourhoods of slices, chosen by chance; all others, at least 10 slices away from them, can be drawn. With `--phantom`
 nuclei and nucleoli of a made stack: slices of its upper part can be drawn, tested are slices from ten below it on.
 
-A seed chooses the slices that are drawn first, the same for every way; then each round draws some more, and trains on from the network of
-the round before (`--afresh`: anew, as long as the first, so that later rounds are not better for having been trained longer). Chance is
-the mean of `--chances` orders. The ways: `worst`, all evidence of the segmentation and the order of review/ranking.py, drawn slices
-counted as learned from; `unsure`, the slices the network is least sure of and nothing else; `chance`. Each way's number is the area under
-its curve, the mean F1 over the rounds after the first, which all share. Told is the mean over seeds, and the difference to chance, seed
-by seed, with its 95 % interval (Student's t).
+A seed is a stack, or what of it is tested. `--repeats` times over, chance chooses the slices that are drawn first and how the network
+begins, both the same for every way; then each round draws some more, and trains on from the network of the round before (`--afresh`: anew,
+as long as the first, so that later rounds are not better for having been trained longer). The ways: `worst`, all evidence of the
+segmentation and the order of review/ranking.py, drawn slices counted as learned from; `unsure`, the slices the network is least sure of
+and nothing else; `chance`. Each way's number is the area under its curve, the mean F1 over the rounds after the first, which all share,
+and of a seed the mean of its repeats. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 % interval
+(Student's t).
 
 What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that
 more rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
@@ -96,21 +97,21 @@ def filled(chosen: list[int], drawn: list[int], depth: int, count: int, rng: Any
 WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance}
 
 
-def curves(case: Case, seed: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
+def curves(case: Case, seed: int, repeat: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
     """Of each way the F1 of the rounds."""
     shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
-    first = np.random.default_rng([seed, 0]).choice(shown, args.first, replace=False).tolist()
-    learner = LEARNERS[args.learner](case, seed, args)
-    ways = args.ways.split(",")
-    for nth, way in [(0, way) for way in ways] + [(n, "chance") for n in range(1, args.chances) if "chance" in ways]:
-        drawn, told, rng = list(first), [], np.random.default_rng([seed, 1 + nth])
-        learner.networks = None
-        for n in range(args.rounds + 1):
-            if n:
-                shares = learner.shares()
-                if args.tell and n == 1:
-                    print(f"doubt goes with error by {candour(case, learner, shares):+.2f}", flush=True)
-                drawn += WAYS[way](case, drawn, args.more, shares, rng)
+    first = np.random.default_rng([seed, 0, repeat]).choice(shown, args.first, replace=False).tolist()
+    learner = LEARNERS[args.learner](case, 1000 * repeat + seed, args)
+    learner.learn(first)
+    begun, score, seen = learner.learned, learner.score(), learner.shares()
+    if args.tell:
+        print(f"doubt goes with error by {candour(case, learner, seen):+.2f}", flush=True)
+    for way in args.ways.split(","):
+        learner.learned, shares = begun, seen
+        drawn, told, rng = list(first), [score], np.random.default_rng([seed, 1, repeat])
+        for n in range(args.rounds):
+            shares = learner.shares() if n else shares
+            drawn += WAYS[way](case, drawn, args.more, shares, rng)
             learner.learn(drawn)
             told.append(learner.score())
         if args.tell:
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("--ways", default="worst,unsure,chance")
     parser.add_argument("--learner", choices=list(LEARNERS), default="network")
     parser.add_argument("--pixels", type=int, default=6000, help="of a drawn slice that the forest learns from")
-    parser.add_argument("--chances", type=int, default=1, help="draws by chance in each seed, whose mean is its number: chance is a mean")
+    parser.add_argument("--repeats", type=int, default=1, help="of each seed: other slices first, another beginning of the network")
     parser.add_argument("--first", type=int, default=1, help="slices drawn first")
     parser.add_argument("--more", type=int, default=1, help="slices drawn a round")
     parser.add_argument("--rounds", type=int, default=5)
@@ -175,7 +176,7 @@ def main() -> None:
     for seed in range(args.seeds):
         case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
         runs: dict[str, list[list[float]]] = {}
-        for way, told in curves(case, seed, args):
+        for way, told in (one for repeat in range(args.repeats) for one in curves(case, seed, repeat, args)):
             runs.setdefault(way, []).append(told)
             print(f"seed {seed} {way:8} {np.mean(told[1:]):.4f}  " + " ".join(f"{f1:.3f}" for f1 in told), flush=True)
         for way, drawn in runs.items():
@@ -186,7 +187,7 @@ def main() -> None:
     how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
     lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; of "
              f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, {len(case.tested)} tested, in the last seed; "
-             f"chance is the mean of {args.chances} orders; {minutes:.0f} CPU minutes."]
+             f"{args.repeats} repeats of each seed; {minutes:.0f} CPU minutes."]
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

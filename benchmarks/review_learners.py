@@ -1,4 +1,5 @@
-"""What learns from drawn slices in review.py: a small network, or a random forest on pixels. Each answers learn, shares and score."""
+"""What learns from drawn slices in review.py: a small network, or a random forest on pixels. Each answers learn, shares and score, and
+keeps what it learned."""
 
 from __future__ import annotations
 
@@ -36,22 +37,22 @@ class Network:
 
     def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
         self.case, self.args = case, args
-        self.networks: Any = None
+        self.learned: Any = None
         self.options = segment.Options(config={"base": args.base, "fold": 2}, patch=args.patch, minutes=None, held=0.0, warmup=10,
                                        average=0.95, seed=seed + 1, device="cpu")
 
     def learn(self, drawn: list[int]) -> None:
-        on = self.networks and not self.args.afresh
+        on = self.learned and not self.args.afresh
         count = self.args.updates if on else self.args.begin
-        prepare = from_networks(self.networks) if on else None
-        self.networks = segment.fit(self.case.src, {k: self.case.truth[k] for k in drawn}, names=self.case.names, prepare=prepare,
+        prepare = from_networks(self.learned) if on else None
+        self.learned = segment.fit(self.case.src, {k: self.case.truth[k] for k in drawn}, names=self.case.names, prepare=prepare,
                                     options=replace(self.options, updates=count, every=count))
 
     def shares(self) -> Any:
-        return segment.apply(self.case.src, self.networks, device="cpu")
+        return segment.apply(self.case.src, self.learned, device="cpu")
 
     def score(self) -> float:
-        found = segment.labels(segment.apply(self.case.tested, self.networks, device="cpu"), ids=segment.classes(self.networks))
+        found = segment.labels(segment.apply(self.case.tested, self.learned, device="cpu"), ids=segment.classes(self.learned))
         return scored(found, self.case.tested_truth, self.case.names)
 
 
@@ -77,19 +78,19 @@ class Forest:
                 at = rng.choice(at, min(len(at), self.pixels // len(self.ids)), replace=False)
                 rows.append(self.seen[k][at])
                 kinds.append(flat[at])
-        self.trees = RandomForestClassifier(60, min_samples_leaf=4, n_jobs=1, random_state=self.seed)
-        self.trees.fit(np.concatenate(rows), np.concatenate(kinds))
+        self.learned = RandomForestClassifier(60, min_samples_leaf=4, n_jobs=1, random_state=self.seed)
+        self.learned.fit(np.concatenate(rows), np.concatenate(kinds))
 
     def shares(self) -> Any:
         """Of all classes but the background; one that nobody drew has none."""
         found = np.zeros((len(self.ids), *self.truth.shape), np.uint8)
         for k, seen in enumerate(self.seen):
-            told = np.rint(255 * self.trees.predict_proba(seen)).astype(np.uint8).T.reshape(-1, *self.truth.shape[1:])
-            found[np.searchsorted(self.ids, self.trees.classes_), k] = told
+            told = np.rint(255 * self.learned.predict_proba(seen)).astype(np.uint8).T.reshape(-1, *self.truth.shape[1:])
+            found[np.searchsorted(self.ids, self.learned.classes_), k] = told
         return found[1:]
 
     def score(self) -> float:
-        found = np.stack([self.trees.predict(seen).reshape(self.truth.shape[1:]) for seen in self.tested])
+        found = np.stack([self.learned.predict(seen).reshape(self.truth.shape[1:]) for seen in self.tested])
         return scored(found.astype(np.uint8), self.tested_truth, self.case.names)
 
 

@@ -93,18 +93,25 @@ def _computed(function: Callable[[npt.NDArray[Any], int], Any], tasks: Iterator[
                 result = function(slab, z)
             yield z, result
         return
-    running: dict[Future[Any], int] = {}
+    for z, future in as_ready(executor, function, ((z, (slab, z)) for z, slab in tasks), in_flight):
+        with within(unit, z):
+            result = future.result()
+        yield z, result
+
+
+def as_ready(executor: Executor, function: Callable[..., Any], tasks: Iterator[tuple[Any, tuple[Any, ...]]],
+             in_flight: int) -> Iterator[tuple[Any, Future[Any]]]:
+    """(key, what became of function(*arguments)) of each (key, arguments), in the order in which they are ready; so many in memory."""
+    running: dict[Future[Any], Any] = {}
     try:
         while True:
-            for z, slab in islice(tasks, in_flight - len(running)):
-                running[executor.submit(function, slab, z)] = z
+            for key, arguments in islice(tasks, in_flight - len(running)):
+                running[executor.submit(function, *arguments)] = key
             if not running:
                 return
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
-                with within(unit, z := running.pop(future)):
-                    result = future.result()
-                yield z, result
+                yield running.pop(future), future
     finally:
         for future in running:
             future.cancel()

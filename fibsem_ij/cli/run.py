@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +34,7 @@ def run(
     from fibsem_ij import pipeline
     from fibsem_ij import recipe as recipes
     from fibsem_ij.pipeline import stopping
+    from fibsem_ij.pipeline import workers as pools
     from fibsem_ij.workspace import Workspace
 
     said, place = recipes.read(recipe), Workspace(workspace)
@@ -45,8 +45,9 @@ def run(
         _dry(said, place, chosen, json_)
         return
     try:
-        with _pool(executor, workers) as pool, _told(progress) as step:
-            steps = pipeline.run(said, place, executor=pool, say=_said if progress == "json" else say, progress=step, **chosen)
+        with pools.pool(executor, workers) as pool, _told(progress) as step:
+            steps = pipeline.run(said, place, executor=pool.slices, networks=pool.networks, say=_said if progress == "json" else say,
+                                 progress=step, **chosen)
     except pipeline.Stopped as stop:
         say("fibsem-ij: stopped; run it again to go on")
         stopping.leave(stop.code)
@@ -85,14 +86,6 @@ def _said(line: str) -> None:
     import json
 
     say(json.dumps({"said": line}))
-
-
-@contextmanager
-def _pool(kind: str, count: int) -> Iterator[Executor]:
-    from fibsem_ij.pipeline import workers
-
-    with workers.pool(kind, count) as pool:
-        yield pool
 
 
 @contextmanager

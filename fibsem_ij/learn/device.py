@@ -26,6 +26,13 @@ def available() -> tuple[str, ...]:
     return tuple(name for name, there in found.items() if there)
 
 
+def gpus() -> tuple[str, ...]:
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    count = torch.cuda.device_count()
+    said = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return tuple(said[:count] if said else map(str, range(count)))
+
+
 def choose(name: str = "auto") -> torch.device:
     """The device of that name, made ready; "auto" is the best there is."""
     here = available()

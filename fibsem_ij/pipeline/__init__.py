@@ -16,6 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fibsem_ij.files import journal
 from fibsem_ij.files.whole import write_text
@@ -29,6 +30,9 @@ from fibsem_ij.pipeline.stopping import Stopped, stoppable
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.recipe.values import unknown
 from fibsem_ij.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fibsem_ij.learn.workers import Workers
 
 __all__ = ["Step", "Stopped", "plan", "run"]
 
@@ -57,9 +61,11 @@ def plan(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last
 
 
 def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last: str | None = None, executor: Executor | None = None,
-        say: Say = lambda _: None, progress: Progress | None = None, any_code: bool = False) -> tuple[Step, ...]:
+        networks: Workers | None = None, say: Say = lambda _: None, progress: Progress | None = None,
+        any_code: bool = False) -> tuple[Step, ...]:
     """Bring the workspace to what the recipe asks for; what each stage did, and why.
 
+    `executor` computes slices and `networks` apply networks, each on a GPU of its own (`workers`); without them it is done here.
     `first`, `last`: stages, or tables, beyond which nothing is done. `any_code`: results of another version of fibsem_ij count too.
     """
     recipe = _based(recipe, Record.read(workspace))
@@ -87,7 +93,7 @@ def run(recipe: Recipe, workspace: Workspace, *, first: str | None = None, last:
             if now.runs and now.grown and stage.name == "input":
                 _tell_numbers(recipe, record, say)
             if now.runs:
-                job = Job(workspace, recipe, stage.reads, stage.writes, "", Path(), executor, _of(stage, progress), say, listing)
+                job = Job(workspace, recipe, stage.reads, stage.writes, "", Path(), executor, networks, _of(stage, progress), say, listing)
                 _do(stage, job, record, grown=now.grown)
             elif now.does == "up to date" and any_code:
                 record.stages[stage.name]["code"] = fingerprints.code(*stage.code)

@@ -111,7 +111,8 @@ def denoise_apply(job: Job) -> None:
     assert table
     stack, network = job.stack(), networks.read(job.reads[-1])
     verbs.apply(stack, network, job.out, bad=job.bad(), draws=table.draws, flips=table.flips, device=table.options.device,
-                progress=job.progress, resume=job.key, of=slicewise.networked(job, stack, neighbours=network.neighbours, bad=job.bad()))
+                workers=job.networks, progress=job.progress, resume=job.key,
+                of=slicewise.networked(job, stack, neighbours=network.neighbours, bad=job.bad()))
 
 
 def segment_fit(job: Job) -> None:
@@ -139,8 +140,8 @@ def segment_apply(job: Job) -> None:
     table = job.recipe.segment
     assert table
     stack, trained = job.stack(), networks.read_all(job.reads[1])
-    verbs.apply(stack, trained, job.out, tile=table.tile, flips=table.options.flips, device=table.options.device, progress=job.progress,
-                resume=job.key, of=slicewise.networked(job, stack, neighbours=trained[0].neighbours))
+    verbs.apply(stack, trained, job.out, tile=table.tile, flips=table.options.flips, device=table.options.device, workers=job.networks,
+                progress=job.progress, resume=job.key, of=slicewise.networked(job, stack, neighbours=trained[0].neighbours))
 
 
 def segment_label(job: Job) -> None:

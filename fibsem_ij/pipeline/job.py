@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fibsem_ij import files
 from fibsem_ij.arrays.gaps import without_gaps
@@ -14,6 +15,9 @@ from fibsem_ij.pipeline.source import Listing
 from fibsem_ij.recipe import Recipe
 from fibsem_ij.volume import Volume
 from fibsem_ij.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fibsem_ij.learn.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Job:
     key: str  # of all that decides about the result
     state: Path  # a folder for what a stopped run leaves
     executor: Executor | None = None
+    networks: Workers | None = None
     progress: Callable[[int, int], None] | None = None
     say: Callable[[str], None] = lambda _: None
     listing: Listing = field(default_factory=Listing)  # of the source

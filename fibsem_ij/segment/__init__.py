@@ -29,6 +29,7 @@ from fibsem_ij.volume import ArrayLike, WritableArray
 
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
+    from fibsem_ij.learn.workers import Workers
 
 __all__ = ["PRESETS", "Options", "apply", "choose", "classes", "exclusive", "fit", "labels", "least_drawn", "preset", "score"]
 
@@ -71,16 +72,16 @@ def least_drawn(networks: Sequence[Network]) -> dict[str, int]:
 
 def apply(src: ArrayLike, networks: Sequence[Network], out: WritableArray | None = None, *, slices: Sequence[int] | None = None,
           tile: int = 512, flips: bool | None = None, device: str = "auto", done: Collection[int] = (),
-          progress: Callable[[int, int], None] | None = None) -> Any:
+          workers: Workers | None = None, progress: Callable[[int, int], None] | None = None) -> Any:
     """The probabilities (c, z, y, x), slice by slice; with `slices` of those alone, in growing order, which see their neighbours all the
     same. `flips`: the mean over mirrored tiles, better in four times the time; None: as the networks' preset has it. `done`: slices that
-    `out` has already, counted as in `out`."""
-    from fibsem_ij.segment.applying import apply_networks, classes_of
+    `out` has already, counted as in `out`. `workers`: those of a cluster that do it; none: this machine, with all of its GPUs."""
+    from fibsem_ij.segment.applying import How, apply_networks, classes_of
 
     wanted = range(src.shape[0]) if slices is None else slices
     if out is None:
         out = np.empty((len(classes_of(networks)), len(wanted), *src.shape[1:]), np.uint8)
-    apply_networks(src, networks, out, slices=wanted, tile=tile, flips=flips, device=device, done=done, progress=progress)
+    apply_networks(src, networks, out, How(tile, flips, device), slices=wanted, done=done, workers=workers, progress=progress)
     return out
 
 

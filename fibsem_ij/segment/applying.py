@@ -7,7 +7,7 @@ that the stack is read once and nothing is rounded in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fibsem_ij.arrays.grain import areas
 from fibsem_ij.learn.network import Network
 from fibsem_ij.learn.predict import Options, predict
+from fibsem_ij.learn.workers import Carried, Part, Workers, at_work, spread, unpacked
 from fibsem_ij.segment.seen import Seen, larger
 from fibsem_ij.segment.targets import BACKGROUND
 from fibsem_ij.volume import ArrayLike, WritableArray
@@ -42,32 +43,66 @@ def exclusive_of(networks: Sequence[Network]) -> bool:
     return all(network.activation == "softmax" and names <= set(network.classes.values()) for network in networks)
 
 
-def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, *, slices: Sequence[int], tile: int,
-                   flips: bool | None, device: str, done: Collection[int], progress: Callable[[int, int], None] | None) -> None:
-    names = list(classes_of(networks).values())
-    context, grain_px = _alike(src, networks)
-    height, width = src.shape[1:]
-    shape = (len(names), len(slices), height, width)
+@dataclass(frozen=True)
+class How:
+    tile: int = 512
+    flips: bool | None = None  # None: as the networks' preset has it
+    device: str = "auto"
+
+
+def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, how: How, *, slices: Sequence[int],
+                   done: Collection[int], workers: Workers | None, progress: Callable[[int, int], None] | None) -> None:
+    shape = (len(classes_of(networks)), len(slices), *src.shape[1:])
+    _, grain_px = _alike(src, networks)
     if tuple(out.shape) != shape or out.dtype != np.uint8:
         raise ValueError(f"expected out of shape {shape} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
-    if flips is None:
-        flips = bool(networks[0].record["options"].get("flips"))
     at = {z: n for n, z in enumerate(slices)}
     if list(at) != sorted(slices):
         raise ValueError(f"expected slices in growing order, each once, got {list(slices)}; sort them")
-    together = replace(networks[0], module=Together(networks, names), classes={}, activation="none")
+    left = [z for z, n in at.items() if n not in done]
 
-    def keep(z: int, values: npt.NDArray[np.float32]) -> None:
-        out[:, at[z]] = np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8)
+    def keep(zs: Sequence[int], made: npt.NDArray[np.uint8]) -> None:
+        for n, z in enumerate(zs):
+            out[:, at[z]] = made[:, n]
 
     def tell(more: int, _: int) -> None:
         if progress:
             progress(len(slices) - len(left) + more, len(slices))
 
-    left = [z for z, n in at.items() if n not in done]
-    predict(Seen(src, context=context, grain_px=grain_px), together, keep, slices=left, progress=tell,
-            options=Options(tile=tile, flips=flips, device=device, bf16=True))
+    with at_work(workers, how.device, len(left)) as hands:
+        if hands:
+            neighbours = (networks[0].config.inputs - len(grain_px) - 1) // 2
+            spread(_There(Carried(networks), how), [(src, left)], keep, neighbours=neighbours, workers=hands, progress=tell)
+        else:
+            _here(src, networks, lambda z, made: keep([z], made[:, None]), how, left, tell)
+
+
+def _here(src: ArrayLike, networks: Sequence[Network], keep: Callable[[int, npt.NDArray[np.uint8]], None], how: How, left: Sequence[int],
+          progress: Callable[[int, int], None] | None = None) -> None:
+    context, grain_px = _alike(src, networks)
+    height, width = src.shape[1:]
+    flips = bool(networks[0].record["options"].get("flips")) if how.flips is None else how.flips
+    together = replace(networks[0], module=Together(networks, list(classes_of(networks).values())), classes={}, activation="none")
+
+    def rounded(z: int, values: npt.NDArray[np.float32]) -> None:
+        keep(z, np.rint(larger(values, context)[:, :height, :width] * 255).astype(np.uint8))
+
+    predict(Seen(src, context=context, grain_px=grain_px), together, rounded, slices=left, progress=progress,
+            options=Options(tile=how.tile, flips=flips, device=how.device, bf16=True))
+
+
+@dataclass(frozen=True)
+class _There:
+    """What a worker does with a part: what `_here` does, into an array."""
+
+    carried: Carried
+    how: How
+
+    def __call__(self, part: Part, zs: Sequence[int]) -> npt.NDArray[np.uint8]:
+        networks, made = unpacked(self.carried), list[npt.NDArray[np.uint8]]()
+        _here(part, networks, lambda _, one: made.append(one), self.how, zs)  # predict keeps them in order
+        return np.stack(made, 1)
 
 
 class Together(nn.Module):

@@ -15,6 +15,7 @@ from fibsem_ij.volume import Volume
 
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
+    from fibsem_ij.learn.workers import Workers
 
 Progress = Callable[[int, int], None]
 
@@ -31,8 +32,8 @@ def fit(stack: Volume, net: Path, *, clean: Path | None = None, scans: Path | No
 
 
 def apply(stack: Volume, network: Network, out: Path, *, uncertainty: Path | None = None, residual: Path | None = None,
-          bad: Iterable[int] = (), draws: int = 0, flips: bool = False, device: str = "auto", progress: Progress | None = None,
-          resume: str = "", of: Sequence[str] = ()) -> None:
+          bad: Iterable[int] = (), draws: int = 0, flips: bool = False, device: str = "auto", workers: Workers | None = None,
+          progress: Progress | None = None, resume: str = "", of: Sequence[str] = ()) -> None:
     """Write the clean stack. NB: `resume` and `of` are of the clean stack alone; the others are written in one run."""
     with ExitStack() as open_:
         sinks: list[Any] = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm,
@@ -40,7 +41,7 @@ def apply(stack: Volume, network: Network, out: Path, *, uncertainty: Path | Non
                             for path, dtype, again, made in ((out, stack.dtype, resume, of), (uncertainty, "float32", "", ()),
                                                              (residual, "float32", "", ()))]
         denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], bad=bad, draws=draws, flips=flips, device=device,
-                      done=sinks[0].done, progress=progress)
+                      done=sinks[0].done, workers=workers, progress=progress)
 
 
 def registered(scans: Any) -> Any:

@@ -15,6 +15,7 @@ from fibsem_ij.volume import Volume
 
 if TYPE_CHECKING:
     from fibsem_ij.learn.network import Network
+    from fibsem_ij.learn.workers import Workers
     from fibsem_ij.segment.options import Prepare
 
 Progress = Callable[[int, int], None]
@@ -32,13 +33,15 @@ def fit(stack: Volume, layer: Drawn, net: Path, *, options: segment.Options, enc
 
 
 def apply(stack: Volume, trained: Sequence[Network], out: Path, *, slices: Sequence[int] | None = None, tile: int, flips: bool | None,
-          device: str = "auto", progress: Progress | None = None, resume: str = "", of: Sequence[str] = ()) -> None:
+          device: str = "auto", workers: Workers | None = None, progress: Progress | None = None, resume: str = "",
+          of: Sequence[str] = ()) -> None:
     """Write the probabilities, a channel for each class; with `slices` of those alone."""
     chosen = range(len(stack)) if slices is None else slices
     with stores.create(out, names=segment.classes(trained), shape=(len(chosen), *stack.shape[1:]), voxel_nm=stack.voxel_nm,
                        slice_names=[stack.names[z] for z in chosen], least_px=segment.least_drawn(trained),
                        exclusive=segment.exclusive(trained), resume=resume, of=of) as filled:
-        segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, done=filled.done, progress=progress)
+        segment.apply(stack, trained, filled, slices=chosen, tile=tile, flips=flips, device=device, done=filled.done, workers=workers,
+                      progress=progress)
 
 
 def class_image(out: Path, like: Any, names: Mapping[int, str], *, slices: Sequence[int] | None = None) -> AbstractContextManager[Any]:

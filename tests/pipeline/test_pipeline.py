@@ -88,7 +88,7 @@ def test_one_worker_makes_the_same_bytes(mine: Path) -> None:
 @pytest.mark.timeout(120)
 def test_processes_make_the_same_bytes(mine: Path) -> None:
     with workers.pool("processes", 2) as pool:
-        run(mine, "other", last="register", executor=pool)
+        run(mine, "other", last="register", executor=pool.slices)
     theirs = small.results(mine / "ws")
     assert [name for name, data in small.results(mine / "other").items() if theirs[name] != data] == []
     with pytest.raises(ValueError, match="threads, processes or dask"), workers.pool("thread"):
