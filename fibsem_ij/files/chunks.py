@@ -8,6 +8,7 @@ mean zeros: `absent` tells.
 
 from __future__ import annotations
 
+import math
 import secrets
 from itertools import product
 from pathlib import Path
@@ -17,9 +18,11 @@ import numcodecs
 import numpy as np
 import zarr
 
+from fibsem_ij.files.inflated import HEAD, goes_beyond
 from fibsem_ij.files.stack import Pixels
 
 CODEC = numcodecs.Zstd(level=1, checksum=True)
+_FILTERED = 8  # times as large as its pixels is what filters may have made of a chunk
 AGAIN = "copy it again, or move it away and have it made anew"
 
 
@@ -108,16 +111,20 @@ def _corners(array: Any) -> product[tuple[int, int]]:
 
 def _check(array: Any, chunks: list[Path], *, whole: bool, where: str) -> None:
     """NB: numcodecs lets Blosc read beyond a chunk that was cut, so its length is compared with what its header says."""
-    blosc = getattr(array.metadata.compressor, "codec_id", "") == "blosc"
+    codec = getattr(array.metadata.compressor, "codec_id", "")
+    room = math.prod(array.chunks) * array.dtype.itemsize * (_FILTERED if array.metadata.filters else 1)
     for chunk in chunks:
         if not chunk.exists():
             if whole:
                 raise ValueError(f"{where}: expected all chunks of a finished store, got none at {chunk}; {AGAIN}")
-        elif blosc:
-            with chunk.open("rb") as file:
-                head, size = file.read(16), file.seek(0, 2)
-            if size < 16 or size != int.from_bytes(head[12:16], "little"):
+            continue
+        with chunk.open("rb") as file:
+            head, size = file.read(HEAD), file.seek(0, 2)
+            if codec == "blosc" and (size < 16 or size != int.from_bytes(head[12:16], "little")):
                 raise ValueError(f"{where}: expected {int.from_bytes(head[12:16], 'little')} bytes in {chunk}, got {size}; {AGAIN}")
+            beyond = goes_beyond(room, codec, head, file)
+        if beyond:
+            raise ValueError(f"{where}: expected {room} bytes of pixels at most in {chunk}, it would inflate to more; {AGAIN}")
 
 
 def _is_damaged(array: Any, chunk: Path) -> bool:
