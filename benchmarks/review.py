@@ -5,7 +5,8 @@
 
 FOLDER has `slices/` and `drawn/`, named by their z (0045.tif ...), and drawn/names.json: the experts' drawings play the person. Each seed
 tests on three neighbourhoods of slices, chosen by chance; all others, at least 10 slices away from them, can be drawn. With `--phantom`
-nuclei and nucleoli of a made stack: slices of its upper part can be drawn, tested are slices from ten below it on.
+nuclei and nucleoli of a made stack that is deeper than a cell, so that they come and go as in a stack of thousands; every 32nd slice is
+tested, and what lies 10 slices away from those can be drawn.
 
 A seed is a stack, or what of it is tested. `--repeats` times over, chance chooses the slices that are drawn first and how the network
 begins, both the same for every way; then each round draws some more, and trains on from the network of the round before (`--afresh`: anew,
@@ -40,11 +41,12 @@ from fibsem_ij import phantom, segment
 from fibsem_ij.phantom import CLASSES
 from fibsem_ij.review import ranking, segmentation
 
-FAR, TESTED = 10, 3
+FAR, TESTED, EVERY = 10, 3, 32
 NUCLEI = {"nucleus": 1, "nuclear envelope": 1, "nucleolus": 2}
 
 
-Choose = Callable[[Case, list[int], int, Any, Any], list[int]]  # case, drawn, how many, probabilities, rng -> more to draw
+Shares = Callable[[], Any]  # the probabilities of the stack, made where they are asked for
+Choose = Callable[[Case, list[int], int, Shares, Any], list[int]]  # case, drawn, how many, shares, rng -> more to draw
 
 
 def real(folder: Path, seed: int, shrink: int) -> Case:
@@ -59,7 +61,7 @@ def real(folder: Path, seed: int, shrink: int) -> Case:
     groups = np.split(np.arange(len(z)), np.flatnonzero(np.diff(z) >= FAR) + 1)
     chosen = np.random.default_rng(seed).choice(len(groups), TESTED, replace=False)
     tested = np.isin(np.arange(len(z)), np.concatenate([groups[k] for k in chosen]))
-    return Case(src[~tested], truth[~tested], z[~tested], src[tested], truth[tested], names)
+    return Case(src, truth, z, tested, names, FAR)
 
 
 def made(seed: int, depth: int, side: int) -> Case:
@@ -67,30 +69,30 @@ def made(seed: int, depth: int, side: int) -> Case:
     rng = np.random.default_rng(seed)
     grey = np.stack([phantom.scans(stack, z, 1, rng=rng)[0] for z in range(depth)])
     truth = np.array([NUCLEI.get(CLASSES[k], 0) for k in range(len(CLASSES))], np.uint8)[np.asarray(stack.classes)]
-    cut = round(0.7 * depth)
-    return Case(grey[:cut], truth[:cut], np.arange(cut), grey[cut + FAR :: 2], truth[cut + FAR :: 2], {1: "nucleus", 2: "nucleolus"})
+    z = np.arange(depth)
+    return Case(grey, truth, z, z % EVERY == rng.integers(EVERY), {1: "nucleus", 2: "nucleolus"}, FAR)
 
 
-def worst(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
-    found = segmentation.evidence(probabilities, case.names)
+def worst(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
+    found = segmentation.evidence(shares(), case.names)
     kinds = found if case.is_whole else [one for one in found if one.kind == "unsure"]
-    doubts = [replace(doubt, z=int(case.z[doubt.z])) for doubt in ranking.doubts(kinds)]
+    doubts = [replace(doubt, z=int(case.z[doubt.z])) for doubt in ranking.doubts(kinds) if doubt.z in case.open]
     listed = [doubt.z for doubt in ranking.ordered(doubts, count, drawn=[int(case.z[k]) for k in drawn])]
-    return filled([int(np.flatnonzero(case.z == z)[0]) for z in listed], drawn, len(case.z), count, rng)
+    return filled([int(np.flatnonzero(case.z == z)[0]) for z in listed], drawn, case.open, count, rng)
 
 
-def unsure(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
-    order = np.argsort(-segmentation.evidence(probabilities, case.names)[0].values)
-    return [int(k) for k in order if k not in drawn][:count]
+def unsure(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
+    order = np.argsort(-segmentation.evidence(shares(), case.names)[0].values)
+    return [int(k) for k in order if k not in drawn and k in case.open][:count]
 
 
-def chance(case: Case, drawn: list[int], count: int, probabilities: Any, rng: Any) -> list[int]:
-    return filled([], drawn, len(case.z), count, rng)
+def chance(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
+    return filled([], drawn, case.open, count, rng)
 
 
-def filled(chosen: list[int], drawn: list[int], depth: int, count: int, rng: Any) -> list[int]:
+def filled(chosen: list[int], drawn: list[int], open_: list[int], count: int, rng: Any) -> list[int]:
     """By chance, where there is nothing more to doubt."""
-    left = [k for k in range(depth) if k not in drawn and k not in chosen]
+    left = [k for k in open_ if k not in drawn and k not in chosen]
     return chosen + rng.permutation(left)[: count - len(chosen)].tolist()
 
 
@@ -99,7 +101,7 @@ WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance
 
 def curves(case: Case, seed: int, repeat: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
     """Of each way the F1 of the rounds."""
-    shown = [k for k in range(len(case.z)) if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
+    shown = [k for k in case.open if set(np.unique(case.truth[k])) >= set(case.names)]  # every class
     first = np.random.default_rng([seed, 0, repeat]).choice(shown, args.first, replace=False).tolist()
     learner = LEARNERS[args.learner](case, 1000 * repeat + seed, args)
     learner.learn(first)
@@ -107,11 +109,10 @@ def curves(case: Case, seed: int, repeat: int, args: argparse.Namespace) -> Iter
     if args.tell:
         print(f"doubt goes with error by {candour(case, learner, seen):+.2f}", flush=True)
     for way in args.ways.split(","):
-        learner.learned, shares = begun, seen
+        learner.learned = begun
         drawn, told, rng = list(first), [score], np.random.default_rng([seed, 1, repeat])
         for n in range(args.rounds):
-            shares = learner.shares() if n else shares
-            drawn += WAYS[way](case, drawn, args.more, shares, rng)
+            drawn += WAYS[way](case, drawn, args.more, learner.shares if n else lambda: seen, rng)
             learner.learn(drawn)
             told.append(learner.score())
         if args.tell:
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--base", type=int, default=8)
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--side", type=int, default=256, help="px of a phantom")
-    parser.add_argument("--depth", type=int, default=64, help="slices of a phantom")
+    parser.add_argument("--depth", type=int, default=192, help="slices of a phantom")
     parser.add_argument("--tell", action="store_true", help="which slices are drawn, and whether doubt goes with error")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -185,8 +186,8 @@ def main() -> None:
     rounds = f"{args.begin} updates, anew each round" if args.afresh else f"{args.begin} updates and {args.updates} a round"
     network = f"base {args.base}, {rounds}"
     how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
-    lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; of "
-             f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.z)} to choose from, {len(case.tested)} tested, in the last seed; "
+    lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; "
+             f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.open)} to choose from and {case.tested.sum()} tested in the last; "
              f"{args.repeats} repeats of each seed; {minutes:.0f} CPU minutes."]
     print("\n".join(lines))
     if args.out:

@@ -17,14 +17,19 @@ from fibsem_ij.segment.starting import from_networks
 
 @dataclass(frozen=True)
 class Case:
-    """What can be drawn and what is tested, (z, y, x), with the z of each slice that can be drawn."""
+    """A stack (z, y, x) and its truth, the z of each slice, which of them are tested and which may be drawn."""
 
     src: Any
     truth: Any
     z: Any
-    tested: Any
-    tested_truth: Any
+    tested: Any  # bool
     names: dict[int, str]
+    apart: int  # slices between one that is drawn and one that is tested
+
+    @property
+    def open(self) -> list[int]:
+        near = np.abs(self.z[:, None] - self.z[self.tested]).min(1)
+        return [int(k) for k in np.flatnonzero(near >= self.apart)]
 
     @property
     def is_whole(self) -> bool:
@@ -52,8 +57,9 @@ class Network:
         return segment.apply(self.case.src, self.learned, device="cpu")
 
     def score(self) -> float:
-        found = segment.labels(segment.apply(self.case.tested, self.learned, device="cpu"), ids=segment.classes(self.learned))
-        return scored(found, self.case.tested_truth, self.case.names)
+        case = self.case
+        found = segment.labels(segment.apply(case.src[case.tested], self.learned, device="cpu"), ids=segment.classes(self.learned))
+        return scored(found, case.truth[case.tested], case.names)
 
 
 class Forest:
@@ -63,9 +69,8 @@ class Forest:
     def __init__(self, case: Case, seed: int, args: argparse.Namespace) -> None:
         self.case, self.seed, self.pixels = case, seed, args.pixels
         self.ids = np.array([0, *case.names])
-        thin = np.s_[:, ::2, ::2]
-        self.truth, self.tested_truth = case.truth[thin], case.tested_truth[thin]
-        self.seen, self.tested = ([seen_by(grey) for grey in stack] for stack in (case.src, case.tested))
+        self.truth, self.tested = case.truth[:, ::2, ::2], np.flatnonzero(case.tested)
+        self.seen = [seen_by(grey) for grey in case.src]
 
     def learn(self, drawn: list[int]) -> None:
         from sklearn.ensemble import RandomForestClassifier
@@ -90,8 +95,8 @@ class Forest:
         return found[1:]
 
     def score(self) -> float:
-        found = np.stack([self.learned.predict(seen).reshape(self.truth.shape[1:]) for seen in self.tested])
-        return scored(found.astype(np.uint8), self.tested_truth, self.case.names)
+        found = np.stack([self.learned.predict(self.seen[k]).reshape(self.truth.shape[1:]) for k in self.tested])
+        return scored(found.astype(np.uint8), self.truth[self.tested], self.case.names)
 
 
 def seen_by(grey: Any) -> Any:

@@ -38,8 +38,8 @@ class Options:
     per_class: bool = False  # one network a class
     # Patches
     patch: int = 192  # px
-    share: float = 0.8  # of the patches hold at least
-    least_px: int = 1  # px
+    share: float | None = None  # of the patches hold a class; None: .8, down to .5 where much lies far from any, see `task.near`
+    least_px: int = 1  # px of it, at least
     of: tuple[str, ...] = ()  # of these classes together; none named: of any
     common: float = 0.5  # classes come up as their drawn pixels to this power: 0, each as often; 1, as they lie there
     augment: Augment = field(default_factory=lambda: Augment(tilt=0.5, bend_px=2, zoom=0.1, brightness=0.3, contrast=0.3))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -24,6 +25,8 @@ from fibsem_ij.segment.seen import Seen, Window
 from fibsem_ij.segment.targets import BACKGROUND, IGNORED, Box, Plane, Targets
 
 _JUDGED = 4  # slices trained on that are judged where none is held back
+SHARES = 0.5, 0.8  # of the patches hold a class at least, and as published
+_STEP = 8  # px, as near as it is looked at
 _SIDE = 1024  # px that the network looks at of each, so that large slices leave time for training
 
 
@@ -82,9 +85,33 @@ def decided(values: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.
     return best if activation == "softmax" else np.where(values.max(0) >= 0.5, best + 1, 0)
 
 
+def near(planes: Iterable[Plane], patch_px: int) -> float:
+    """How much of the slices lies within half a patch of any class.
+
+    Patches that hold a class show hardly anything else. Where much lies beyond, as resin far from the nuclei, a network that sees it too
+    seldom takes it for a class: on a phantom, after 400 updates, F1 of nuclei was .54 where four fifths of the patches held one, and .82
+    where half of them did.
+    """
+    close = told = 0
+    for plane in planes:
+        classes, says = (_blocks(flags) for flags in ((plane > 0) & (plane != IGNORED), plane != IGNORED))
+        away = cv2.distanceTransform((~classes).astype(np.uint8), cv2.DIST_C, 3)
+        close += int(((away <= patch_px / 2 / _STEP) & says).sum())
+        told += int(says.sum())
+    return close / max(told, 1)
+
+
+def _blocks(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether anything is in each block of _STEP x _STEP px."""
+    height, width = (-(-n // _STEP) for n in flags.shape)
+    flags = np.pad(flags, ((0, height * _STEP - flags.shape[0]), (0, width * _STEP - flags.shape[1])))
+    return np.asarray(flags.reshape(height, _STEP, width, _STEP).any((1, 3)))
+
+
 def _patches(seen: Seen, found: Targets, trained: Mapping[int, Plane], scale: Scale, options: Options) -> Patches:
     also = [{z: seen.grains(z)[n] for z in trained} for n in range(len(options.grain))]
     of = tuple(n for n, name in enumerate(found.names, 1) if name in options.of)
+    share = float(np.clip(near(trained.values(), options.patch * options.context), *SHARES)) if options.share is None else options.share
     return Patches(seen.src, trained, list(trained), size=options.patch, neighbours=options.neighbours, also=also, scale=scale.forward,
-                   labels=True, ignore=(IGNORED,), rules=[Rule(options.share, options.least_px, of)], common=options.common,
+                   labels=True, ignore=(IGNORED,), rules=[Rule(share, options.least_px, of)], common=options.common,
                    context=options.context, augment=options.augment)
