@@ -42,18 +42,18 @@ def read(array: Any, path: Path, lead: tuple[int, ...], key: tuple[Any, ...], *,
 
 
 class Packed:
-    """One of our arrays (z, y, x) to fill: `[z] = slice` packs its chunks and writes them, each whole or not at all, from any thread.
-    Zarr itself does that in one thread for the whole process, and in twice the time."""
+    """One of our arrays (z, y, x), or with `lead` the stack at that place of it, to fill: `[z] = slice` packs its chunks and writes them,
+    each whole or not at all, from any thread. Zarr itself does that in one thread for the whole process, and in twice the time."""
 
-    def __init__(self, array: Any, path: Path) -> None:
-        self.array, self.path, self.shape, self.dtype = array, path, array.shape, array.dtype
+    def __init__(self, array: Any, path: Path, lead: tuple[int, ...] = ()) -> None:
+        self.array, self.path, self.lead, self.shape, self.dtype = array, path, lead, array.shape[len(lead):], array.dtype
 
-    def __getitem__(self, key: Any) -> Pixels:
-        return np.asarray(self.array[key])
+    def __getitem__(self, z: Any) -> Pixels:
+        return np.asarray(self.array[(*self.lead, z)])
 
     def __setitem__(self, z: int, pixels: Pixels) -> None:
-        down, across = self.array.chunks[1:]
-        for (y, x), chunk in zip(_corners(self.array), _below(self.array, self.path, (z,)), strict=True):
+        down, across = self.array.chunks[-2:]
+        for (y, x), chunk in zip(_corners(self.array), _below(self.array, self.path, (*self.lead, z)), strict=True):
             block = pixels[y:y + down, x:x + across]
             if block.shape != (down, across):  # Zarr v2: chunks at the edge are as large as the others
                 block = np.pad(block, ((0, down - block.shape[0]), (0, across - block.shape[1])))

@@ -10,10 +10,12 @@ changed on the way goes by.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,10 @@ import zarr
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files import chunks
+from fibsem_ij.files.behind import AT_ONCE, Behind
 from fibsem_ij.files.journal import NAME, Journal
 from fibsem_ij.files.json_files import read_json
-from fibsem_ij.files.pyramid import coarser, halved, placed
+from fibsem_ij.files.pyramid import Copies, coarser, placed
 from fibsem_ij.files.stack import Pixels, Slices, Window, check_slice
 from fibsem_ij.files.whole import whole_folder
 from fibsem_ij.files.zarr import CHUNK, OURS, VERSION, begun
@@ -77,13 +80,19 @@ class Probabilities:
 
 
 class Filled:
-    """What `create` hands out: whole slices in, `out[c, z] = slice` or `out[:, z] = slices`, and out again."""
+    """What `create` hands out: whole slices in, `out[c, z] = slice` or `out[:, z] = slices`, and out again. They are written two at a time
+    while the next ones are made, and the coarser copies with them."""
 
-    def __init__(self, stored: Any, journal: Journal | None = None) -> None:
-        self.shape, self.dtype = tuple(stored.shape), np.dtype(np.uint8)
-        self._stored, self._done, self._journal = stored, np.zeros(stored.shape[:2], bool), journal
+    def __init__(self, levels: Sequence[Any], part: Path, journal: Journal | None, pool: ThreadPoolExecutor) -> None:
+        """`levels`: the array and its copies, the finest first."""
+        self.shape, self.dtype = tuple(levels[0].shape), np.dtype(np.uint8)
+        self._journal, self._done, self._lock = journal, np.zeros(self.shape[:2], bool), Lock()
+        self._channels = [[chunks.Packed(array, part / str(level), (c,)) for level, array in enumerate(levels)]
+                          for c in range(self.shape[0])]
+        self._copies = [Copies(stack, nearest=False) for stack in self._channels]
+        self._writing = Behind(self._put, levels[0], pool)
         if journal:
-            journal.check(lambda z: np.asarray(stored[:, z]))
+            journal.check(lambda z: np.asarray(levels[0][:, z]))
             self._done[:, list(journal.sums)] = True
 
     @property
@@ -91,22 +100,35 @@ class Filled:
         """The slices that are there with all their channels, an earlier run's among them."""
         return frozenset(np.flatnonzero(self._done.all(0)).tolist())
 
-    def __setitem__(self, key: tuple[Any, Any], value: Pixels) -> None:
-        channels, z = key
+    def __setitem__(self, key: tuple[Any, int], value: Pixels) -> None:
         if value.dtype != np.uint8 or value.shape[-2:] != self.shape[2:]:
             raise ValueError(f"expected slices of {self.shape[2:]} uint8, got {value.shape} {value.dtype}; scale probabilities to 0..255")
-        self._stored[channels, z] = value
-        self._done[channels, z] = True
-        if self._journal and self._done[:, z].all():
-            self._journal.add(z, self[:, z])
+        channels, z = key
+        these = range(self.shape[0])[channels]
+        at = (these,) if isinstance(these, int) else tuple(these)
+        self._writing.put((at, range(self.shape[1])[z]), value.reshape(len(at), *self.shape[2:]))
+
+    def _put(self, key: tuple[tuple[int, ...], int], pixels: Pixels) -> None:
+        channels, z = key
+        for c, one in zip(channels, pixels, strict=True):
+            self._channels[c][0][z] = one
+            self._copies[c].add(z, one)
+        with self._lock:
+            self._done[list(channels), z] = True
+            whole = self._done[:, z].all()
+        if self._journal and whole:
+            self._journal.add(z, pixels if len(channels) == self.shape[0] else np.stack([stack[0][z] for stack in self._channels]))
 
     def __getitem__(self, key: Any) -> Pixels:
-        return np.asarray(self._stored[key])
+        return self._writing[key]
 
-    def check_done(self) -> None:
+    def finish(self) -> None:
+        self._writing.wait()
         if not self._done.all():
             missing = ", ".join(f"channel {c}, slice {z}" for c, z in np.argwhere(~self._done)[:3].tolist())
             raise ValueError(f"expected all {self._done.size} slices to be written, got {self._done.sum()}; missing {missing}")
+        for copies in self._copies:
+            copies.finish()
 
 
 def found(path: Path) -> bool:
@@ -131,13 +153,13 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
         finest: Any = group["0"] if "0" in group else _array(group, 0, like.shape)
         if journal:
             journal.take_over(Path(path), [f"0/{c}" for c in range(len(names))])
-        out = Filled(finest, journal)
-        yield out
-        out.check_done()
+        levels = [finest, *(_array(group, level, (len(names), *coarse)) for level, coarse in enumerate(coarser((z, y, x)), 1))]
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # NB: what was given is written, whatever happens: a stopped run goes on after it
+            out = Filled(levels, part, journal, pool)
+            yield out
+            out.finish()
         if journal:
             journal.sort()
-        for level, coarse in enumerate(coarser((z, y, x)), 1):
-            finest = _halved(group, level, finest, coarse)
         group.attrs.update(_attributes(Path(path).stem, like, laid=chunks.laid_out(group["0"])))
 
 
@@ -179,14 +201,6 @@ def _array(group: zarr.Group, level: int, shape: tuple[int, int, int, int]) -> A
     size = (1, 1, min(CHUNK, shape[2]), min(CHUNK, shape[3]))
     return group.create_array(str(level), shape=shape, dtype=np.uint8, chunks=size, compressors=chunks.CODEC, fill_value=0,
                               chunk_key_encoding={"name": "v2", "separator": "/"}, config={"write_empty_chunks": True})
-
-
-def _halved(group: zarr.Group, level: int, finer: Any, shape: tuple[int, int, int]) -> Any:
-    copy = _array(group, level, (finer.shape[0], *shape))
-    for c in range(finer.shape[0]):
-        for z in range(shape[0]):
-            copy[c, z] = halved(np.asarray(finer[c, 2 * z:2 * z + 2]), nearest=False)
-    return copy
 
 
 def _attributes(name: str, like: Probabilities, *, laid: str) -> dict[str, Any]:
