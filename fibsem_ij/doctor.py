@@ -59,7 +59,8 @@ def _torch() -> Iterator[Finding]:
     if gives["device"] == "cpu":
         yield Finding("GPU", None, "none that torch can use", "networks run on the CPU; for an NVIDIA card install its driver")
     else:
-        yield Finding("GPU", True, f"{gives['gpu']}, {gives['gpu_gib']} GiB" if "gpu" in gives else "Apple MPS")
+        more = f", the first of {gives['gpus']}; networks are applied on all of them" if gives.get("gpus", 0) > 1 else ""
+        yield Finding("GPU", True, f"{gives['gpu']}, {gives['gpu_gib']} GiB{more}" if "gpu" in gives else "Apple MPS")
     kept = "kept" if gives["keeps_memory"] else "not kept"
     yield Finding("networks", True, f"{gives['gflops']} GFLOP/s in float32 on {gives['device']}, memory {kept} between tiles")
 

@@ -70,7 +70,7 @@ def report() -> dict[str, Any]:
     found: dict[str, Any] = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device.type}
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
-        found |= {"gpu": card.name, "gpu_gib": round(card.total_memory / 2**30)}
+        found |= {"gpu": card.name, "gpu_gib": round(card.total_memory / 2**30), "gpus": len(gpus())}
     return {**found, "gflops": round(_gflops(device)), "keeps_memory": keep_memory()}
 
 

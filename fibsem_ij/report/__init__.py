@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fibsem_ij.files.whole import write_text
-from fibsem_ij.report import page, plots, sections
+from fibsem_ij.report import decisions, page, plots, sections
 from fibsem_ij.report.folder import REPORT, Found, describe, gather
 
 Progress = Callable[[int, int], None]
@@ -57,13 +57,26 @@ def _tiles(found: Found) -> list[tuple[str, str]]:
     for name, told in found.scores.items():
         if isinstance(told.get("f1_micro"), float):
             tiles.append((f"F1, {name}", f"{told['f1_micro']:.3f}"))
-    rows = {name: len(next(iter(table.values()), ())) for name, table in found.tables.items()}
-    shown = sorted((name for name in rows if rows[name]), key=lambda name: not name.startswith("measures"))[:2]
+    rows = {name: len(next(iter(found.tables[name].values()), ())) for name in _measured(found)}
+    shown = [name for name in rows if rows[name]][:2]
     return [*tiles, *((f"rows in {name}", f"{rows[name]:,}") for name in shown)]
 
 
+def _objects(found: Found) -> str:
+    return sections.objects(found) + "".join(decisions.part(name, table) for name, table in found.tables.items() if _decides(name))
+
+
 def _measures(found: Found) -> str:
-    return "".join(plots.measures(name, table, found.meanings[name]) for name, table in found.tables.items())
+    return "".join(plots.measures(name, found.tables[name], found.meanings[name]) for name in _measured(found))
+
+
+def _measured(found: Found) -> list[str]:
+    """The tables of objects, our own first."""
+    return sorted((name for name in found.tables if not _decides(name)), key=lambda name: not name.startswith("measures"))
+
+
+def _decides(name: str) -> bool:
+    return name.endswith(decisions.ENDING)
 
 
 _PROBLEMS = "What could not be read"
@@ -74,7 +87,7 @@ _SECTIONS: tuple[tuple[str, Callable[[Found], str]], ...] = (
     ("Drawings", sections.drawings),
     ("Classes", sections.classes),
     ("Scores", sections.scores),
-    ("Objects", sections.objects),
+    ("Objects", _objects),
     ("Measures", _measures),
     ("Pictures in the folder", sections.pictures),
     ("Recipe", sections.recipe),

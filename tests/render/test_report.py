@@ -233,3 +233,21 @@ def test_a_browser_loads_every_picture(page: Path, chromium: Browser, tmp_path: 
     widths = json.loads(re.search("<title>(.*?)</title>", dom)[1])  # type: ignore[index]
     assert len(widths) == html.count("<img ") + html.count("<svg ") >= 20
     assert min(widths) >= 8
+
+
+def test_decisions_are_a_log_and_no_measures(tmp_path: Path) -> None:
+    """What was decided while cells were followed: how often what, and first what least in common decided."""
+    rows = [(1, "new", 0.0, 0), (2, "joined", 0.8, 4), (2, "joined", 0.1, 5), (3, "bridged", 0.0, 0), (4, "other side", 0.4, 6)]
+    z, event, iou, into = (list(column) for column in zip(*rows, strict=True))
+    log = {"z": z, "track": [-n for n in range(5)], "event": event, "iou": iou, "into": into, "y": [7] * 5, "x": [9] * 5}
+    tables.write(tmp_path / "labels.zarr.events.csv", log)
+    tables.write(tmp_path / "imagej.csv", {"label": [1, 2], "Area": [3.0, 4.0]})
+    tables.write(tmp_path / "measures.csv", {"label": [1, 2], "volume_nm3": [3.0, 4.0]})
+    html = text_of(report.write(tmp_path))
+    objects, measures = html.split("Decisions (labels.zarr.events.csv)")[1].split("<h3>measures.csv", 1)
+    assert re.search(r"joined</td><td>it met a cell</td><td class=n>2<", objects)
+    assert re.findall(r"<tr><td class=n>(\d)</td><td class=n>\d</td><td class=n>7<", objects) == ["3", "5", "2"], "rows of the file, from 1"
+    assert "imagej.csv" in measures, "our own measures come first"
+    assert "events" not in measures
+    tables.write(tmp_path / "labels.zarr.events.csv", {"label": [1]})
+    assert "Decisions" not in text_of(report.write(tmp_path))
