@@ -12,9 +12,9 @@ A seed is a stack, or what of it is tested. `--repeats` times over, chance choos
 begins, both the same for every way; then each round draws some more, and trains on from the network of the round before (`--afresh`: anew,
 as long as the first, so that later rounds are not better for having been trained longer). The ways: `worst`, all evidence of the
 segmentation and the order of review/ranking.py, drawn slices counted as learned from; `unsure`, the slices the network is least sure of
-and nothing else; `chance`. Each way's number is the area under its curve, the mean F1 over the rounds after the first, which all share,
-and of a seed the mean of its repeats. Told is the mean over seeds, and the difference to chance, seed by seed, with its 95 % interval
-(Student's t).
+and nothing else; `known`, those with the most wrong pixels, which nobody knows; `chance`. Each way's number is the area under its curve,
+the mean F1 over the rounds after the first, which all share, and of a seed the mean of its repeats. Told is the mean over seeds, and the
+difference to chance, seed by seed, with its 95 % interval (Student's t).
 
 What is compared is the choice, not the network: slices are shrunk by `--shrink`, and the network is small and trained shortly, so that
 more rounds are more training too. `--learner forest` has a random forest on pixels in its place, which learns in seconds what it can.
@@ -86,6 +86,12 @@ def unsure(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -
     return [int(k) for k in order if k not in drawn and k in case.open][:count]
 
 
+def known(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
+    found = segment.labels(shares(), ids=case.names)
+    order = np.argsort(-(found != case.truth).sum((1, 2)), kind="stable")
+    return [int(k) for k in order if k not in drawn and k in case.open][:count]
+
+
 def chance(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
     return filled([], drawn, case.open, count, rng)
 
@@ -96,7 +102,7 @@ def filled(chosen: list[int], drawn: list[int], open_: list[int], count: int, rn
     return chosen + rng.permutation(left)[: count - len(chosen)].tolist()
 
 
-WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "chance": chance}
+WAYS: Mapping[str, Choose] = {"worst": worst, "unsure": unsure, "known": known, "chance": chance}
 
 
 def curves(case: Case, seed: int, repeat: int, args: argparse.Namespace) -> Iterator[tuple[str, list[float]]]:
