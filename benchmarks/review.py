@@ -76,8 +76,8 @@ def made(seed: int, depth: int, side: int) -> Case:
 def worst(case: Case, drawn: list[int], count: int, shares: Shares, rng: Any) -> list[int]:
     found = segmentation.evidence(shares(), case.names)
     kinds = found if case.is_whole else [one for one in found if one.kind == "unsure"]
-    doubts = [replace(doubt, z=int(case.z[doubt.z])) for doubt in ranking.doubts(kinds) if doubt.z in case.open]
-    listed = [doubt.z for doubt in ranking.ordered(doubts, count, drawn=[int(case.z[k]) for k in drawn])]
+    doubts = [replace(doubt, z=int(case.z[doubt.z])) for doubt in ranking.doubts(kinds)]
+    listed = [doubt.z for doubt in ranking.ordered(doubts, count, drawn=case.z[drawn].tolist(), among=case.z[case.open].tolist())]
     return filled([int(np.flatnonzero(case.z == z)[0]) for z in listed], drawn, case.open, count, rng)
 
 

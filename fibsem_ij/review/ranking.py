@@ -9,12 +9,13 @@ The order is greedy, and what is listed makes others worth less: a slice beside 
 none, since neighbours are nearly copies; and each entry of one kind takes a tenth off the next of that kind. So blank and duplicated
 slices and the many slices of one fault leave room for others, and scores, as listed, fall from first to last.
 
-The segmentation learns from what is corrected, so there a slice has two parts: what exceeds the usual, 2 s - 1, calls for a correction
-wherever it is; the rest, at most .5, is what there is to learn, times the share of the slices around it that would learn something new.
-What is learned from a slice reaches others by .5 ** (n / 10), n slices away, so a slice counts that lies amid many which are far from all
-that is drawn or listed, and one at an end of the stack half (a greedy facility location). So such a slice goes before a slightly doubtful
-one beside a drawn one, however sure the network is there (where it knows nothing, it does not know that either: see docs/review.md), and a
-gross fault before both. A drawn slice is not listed again.
+The segmentation learns from what is corrected, so there a slice has two parts. One, up to a half, is what there is to learn: how much the
+network is unsure of in the slices around, as far as no drawn or listed slice teaches it already; what is learned from a slice reaches
+others by .5 ** (n / 10), n slices away (a greedy facility location, in shares of the most there is). What the network is unsure of goes with
+the pixels that it has wrong (rank correlations of .5 to .9, benchmarks/results/review.md), so empty slices far from all that is drawn do
+not come first, as they would by their distance alone, nor ten neighbours that are unsure of the same. The other, up to three quarters, is
+how far a fault of this one slice exceeds the usual, 2 s - 1: a class that flickers, a disagreement with both neighbours. A drawn slice is
+not listed again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ LEARNS = "segmentation"  # the stage that learns from what is drawn
 WORTH = 0.6  # a score, three quarters of a deviation above the usual, from which a slice is worth a look
 _BESIDE, _LEARNED = 3.0, 10.0  # slices
 _REACH = 0.5 ** (np.abs(np.arange(-50, 51)) / _LEARNED)  # of what is learned from a slice
+_FAULT = 0.75  # what a gross fault of one slice is worth; what there is to learn, half
 _HALF = 3.0  # robust deviations that are half way to certainty
 _AGAIN = 0.9  # what is left of a kind's scores after each entry of it
 
@@ -46,6 +48,7 @@ class Evidence:
     least: float  # differences below this are nothing unusual
     says: Callable[[int, float], str]  # z, what is usual -> the reason in words
     usual: float | None = None  # None: the median
+    is_wrong: bool = False  # values are the share of the slice that is likely wrong
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,23 @@ class Doubt:
     kind: str
     score: float
     reason: str
+    wrong: float = 1.0  # the share of the slice that is likely wrong, where that can be told
+    fault: float = 0.5  # the score of the strongest doubt that is of this slice alone
 
 
 def doubts(found: Sequence[Evidence]) -> list[Doubt]:
     """Of each stage and slice the strongest doubt."""
     best: dict[tuple[str, int], Doubt] = {}
+    wrong = {one.stage: np.nan_to_num(one.values) for one in found if one.is_wrong and np.isfinite(one.values).any()}
     for evidence in found:
         usual, scores = scored(evidence)
         for z in np.flatnonzero(scores > 0).tolist():
             at = (evidence.stage, z)
+            fault = max(0.5 if evidence.is_wrong else float(scores[z]), best[at].fault if at in best else 0.5)
             if at not in best or scores[z] > best[at].score:
                 best[at] = Doubt(z, evidence.stage, evidence.kind, float(scores[z]), evidence.says(z, usual))
+            share = float(wrong[evidence.stage][z]) if evidence.stage in wrong else 1.0
+            best[at] = replace(best[at], wrong=share, fault=fault)
     return list(best.values())
 
 
@@ -80,22 +89,26 @@ def scored(evidence: Evidence) -> tuple[float, Floats]:
     return usual, np.nan_to_num((1 + away / (np.abs(away) + _HALF)) / 2, nan=0.0)
 
 
-def ordered(found: Sequence[Doubt], count: int, *, drawn: Collection[int] = ()) -> list[Doubt]:
-    """At most `count` doubts, the worst first, each with the score that it has after those before it."""
-    return list(_taken(found, count, drawn))
+def ordered(found: Sequence[Doubt], count: int, *, drawn: Collection[int] = (), among: Collection[int] | None = None) -> list[Doubt]:
+    """At most `count` doubts, the worst first, each with the score that it has after those before it; with `among` of these slices."""
+    return list(_taken(found, count, drawn, among))
 
 
-def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int]) -> Iterator[Doubt]:
+def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int], among: Collection[int] | None) -> Iterator[Doubt]:
     z = np.array([doubt.z for doubt in found], np.int64)
-    score = np.array([doubt.score for doubt in found])
     stage, kind = (np.array([getattr(doubt, name) for doubt in found]) for name in ("stage", "kind"))
     learns = stage == LEARNS
-    known = _Known(int(max([*z, *drawn], default=0)) + 1)
+    score = np.where(learns, [doubt.fault for doubt in found], [doubt.score for doubt in found])
+    wrong = np.zeros(int(max([*z, *drawn], default=0)) + 1)
+    wrong[z[learns]] = [doubt.wrong for doubt in found if doubt.stage == LEARNS]
+    known = _Known(wrong)
     for one in drawn:
         known.add(one)
+    out = np.zeros(len(found), bool) if among is None else ~np.isin(z, list(among))
     listed = np.full(len(found), np.inf)  # distance to what is listed in the same stage
     for _ in range(min(count, len(found))):
-        now = np.where(learns & np.isin(z, known.slices), 0, _worth(score, listed, np.where(learns, known.gain()[z], 1), learns))
+        barred = out | (learns & np.isin(z, known.slices))
+        now = np.where(barred, 0, _worth(score, listed, known.gain()[z], learns))
         best = int(now.argmax())
         if now[best] <= 0:
             return
@@ -108,18 +121,19 @@ def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int]) -> Iterat
 
 
 def _worth(score: Floats, listed: Floats, gain: Floats, learns: npt.NDArray[np.bool_]) -> Floats:
-    excess = np.clip(2 * score - 1, 0, 1)
-    rest = np.where(learns, np.minimum(0.5, 1 - score) * gain, score - excess)
-    return np.asarray((1 - 0.5 ** (listed / _BESIDE)) * (excess + rest))
+    both = np.minimum(_FAULT * np.clip(2 * score - 1, 0, 1) + gain / 2, 1)
+    return np.asarray((1 - 0.5 ** (listed / _BESIDE)) * np.where(learns, both, score))
 
 
 class _Known:
-    """How much of each slice of a stack is learned already, 0..1."""
+    """How much of each slice of a stack is learned already, 0..1; `wrong` is what there is to learn."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, wrong: Floats) -> None:
         self.slices: list[int] = []
         half = len(_REACH) // 2
-        self.share = np.pad(np.zeros(depth), half, constant_values=1)  # beyond the ends there is nothing to learn
+        self.share = np.pad(np.zeros(len(wrong)), half, constant_values=1)  # beyond the ends there is nothing to learn
+        self.wrong = sliding_window_view(np.pad(wrong, half), len(_REACH))  # around each slice
+        self.most = float((self.wrong * _REACH).sum(1).max())
 
     def add(self, z: int) -> None:
         self.slices.append(z)
@@ -127,9 +141,9 @@ class _Known:
         np.maximum(here, _REACH, out=here)
 
     def gain(self) -> Floats:
-        """How much more would be known of the slices around each slice, as a share of the most there could be."""
+        """How much of what is wrong around each slice would be learned from it, as a share of the most there could be."""
         around = sliding_window_view(self.share, len(_REACH))  # (z, 101)
-        return np.asarray(np.maximum(_REACH - around, 0).sum(1) / _REACH.sum())
+        return np.asarray((self.wrong * np.maximum(_REACH - around, 0)).sum(1) / (self.most or 1))
 
     def nearest(self, z: int) -> int:
         return min(abs(z - other) for other in self.slices)

@@ -122,7 +122,7 @@ class _Neighbours:
 
         return [
             Evidence(STAGE, "unsure", self.unsure, 0.01, lambda z, usual: f"the network is unsure of {self.unsure[z]:.0%} of the slice, "
-                                                                          f"usually of {usual:.0%}"),
+                                                                          f"usually of {usual:.0%}", is_wrong=True),
             Evidence(STAGE, "disagrees", disagrees, 0.02, lambda z, usual: f"{disagrees[z]:.0%} of what is segmented is another class in "
                                                                            f"both neighbours, usually {usual:.0%}"),
             Evidence(STAGE, "flickers", flickers, 0.05, flicker),
