@@ -11,11 +11,11 @@ slices and the many slices of one fault leave room for others, and scores, as li
 
 The segmentation learns from what is corrected, so there a slice has two parts. One, up to a half, is what there is to learn: how much the
 network is unsure of in the slices around, as far as no drawn or listed slice teaches it already; what is learned from a slice reaches
-others by .5 ** (n / 10), n slices away (a greedy facility location, in shares of the most there is). What the network is unsure of goes with
-the pixels that it has wrong (rank correlations of .5 to .9, benchmarks/results/review.md), so empty slices far from all that is drawn do
-not come first, as they would by their distance alone, nor ten neighbours that are unsure of the same. The other, up to three quarters, is
-how far a fault of this one slice exceeds the usual, 2 s - 1: a class that flickers, a disagreement with both neighbours. A drawn slice is
-not listed again.
+others by .5 ** (n / 10), n slices away (a greedy facility location, in shares of the most there is). What the network is unsure of goes
+with the pixels that it has wrong (rank correlations of .5 to .9, benchmarks/results/review.md), so empty slices far from all that is
+drawn do not come first, as they would by their distance alone, nor ten neighbours that are unsure of the same. The other, up to three
+quarters, is how far a fault of this one slice exceeds the usual, 2 s - 1: a class that flickers, a disagreement with both neighbours. A
+drawn slice is not listed again.
 """
 
 from __future__ import annotations
