@@ -13,9 +13,10 @@ The segmentation learns from what is corrected, so there a slice has two parts. 
 network is unsure of in the slices around, as far as no drawn or listed slice teaches it already; what is learned from a slice reaches
 others by .5 ** (n / 10), n slices away (a greedy facility location, in shares of the most there is). What the network is unsure of goes
 with the pixels that it has wrong (rank correlations of .5 to .9, benchmarks/results/review.md), so empty slices far from all that is
-drawn do not come first, as they would by their distance alone, nor ten neighbours that are unsure of the same. The other, up to three
-quarters, is how far a fault of this one slice exceeds the usual, 2 s - 1: a class that flickers, a disagreement with both neighbours. A
-drawn slice is not listed again.
+drawn do not come first, as they would by their distance alone, nor ten neighbours that are unsure of the same. The other is how far a
+fault of this one slice exceeds the usual, 2 s - 1: a class that flickers, a disagreement with both neighbours. It counts up to three
+quarters in a good segmentation, and the less the more there is left to learn, for then every slice is faulty and one corrected slice
+mends many. A drawn slice is not listed again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ LEARNS = "segmentation"  # the stage that learns from what is drawn
 WORTH = 0.6  # a score, three quarters of a deviation above the usual, from which a slice is worth a look
 _BESIDE, _LEARNED = 3.0, 10.0  # slices
 _REACH = 0.5 ** (np.abs(np.arange(-50, 51)) / _LEARNED)  # of what is learned from a slice
-_FAULT = 0.75  # what a gross fault of one slice is worth; what there is to learn, half
+_FAULT = 0.75  # what a gross fault of one slice is worth, where nothing is left to learn; what there is to learn, half
+_MUCH = 0.1  # of a usual slice is likely wrong: while there is so much to learn, faults of one slice can wait
 _HALF = 3.0  # robust deviations that are half way to certainty
 _AGAIN = 0.9  # what is left of a kind's scores after each entry of it
 
@@ -58,8 +60,7 @@ class Doubt:
     kind: str
     score: float
     reason: str
-    wrong: float = 1.0  # the share of the slice that is likely wrong, where that can be told
-    fault: float = 0.5  # the score of the strongest doubt that is of this slice alone
+    wrong: float = 0.02  # the share of the slice that is likely wrong; where that cannot be told, as of a good segmentation
 
 
 def doubts(found: Sequence[Evidence]) -> list[Doubt]:
@@ -70,11 +71,9 @@ def doubts(found: Sequence[Evidence]) -> list[Doubt]:
         usual, scores = scored(evidence)
         for z in np.flatnonzero(scores > 0).tolist():
             at = (evidence.stage, z)
-            fault = max(0.5 if evidence.is_wrong else float(scores[z]), best[at].fault if at in best else 0.5)
             if at not in best or scores[z] > best[at].score:
-                best[at] = Doubt(z, evidence.stage, evidence.kind, float(scores[z]), evidence.says(z, usual))
-            share = float(wrong[evidence.stage][z]) if evidence.stage in wrong else 1.0
-            best[at] = replace(best[at], wrong=share, fault=fault)
+                share = float(wrong[evidence.stage][z]) if evidence.stage in wrong else Doubt.wrong
+                best[at] = Doubt(z, evidence.stage, evidence.kind, float(scores[z]), evidence.says(z, usual), share)
     return list(best.values())
 
 
@@ -98,17 +97,18 @@ def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int], among: Co
     z = np.array([doubt.z for doubt in found], np.int64)
     stage, kind = (np.array([getattr(doubt, name) for doubt in found]) for name in ("stage", "kind"))
     learns = stage == LEARNS
-    score = np.where(learns, [doubt.fault for doubt in found], [doubt.score for doubt in found])
+    score = np.array([doubt.score for doubt in found])
     wrong = np.zeros(int(max([*z, *drawn], default=0)) + 1)
     wrong[z[learns]] = [doubt.wrong for doubt in found if doubt.stage == LEARNS]
     known = _Known(wrong)
+    fault = _FAULT * (1 - min(float(np.median(wrong[z[learns]])) / _MUCH, 1)) if learns.any() else 0.0
     for one in drawn:
         known.add(one)
     out = np.zeros(len(found), bool) if among is None else ~np.isin(z, list(among))
     listed = np.full(len(found), np.inf)  # distance to what is listed in the same stage
     for _ in range(min(count, len(found))):
         barred = out | (learns & np.isin(z, known.slices))
-        now = np.where(barred, 0, _worth(score, listed, known.gain()[z], learns))
+        now = np.where(barred, 0, _worth(score, listed, known.gain()[z], fault, learns))
         best = int(now.argmax())
         if now[best] <= 0:
             return
@@ -120,8 +120,8 @@ def _taken(found: Sequence[Doubt], count: int, drawn: Collection[int], among: Co
             known.add(int(z[best]))
 
 
-def _worth(score: Floats, listed: Floats, gain: Floats, learns: npt.NDArray[np.bool_]) -> Floats:
-    both = np.minimum(_FAULT * np.clip(2 * score - 1, 0, 1) + gain / 2, 1)
+def _worth(score: Floats, listed: Floats, gain: Floats, fault: float, learns: npt.NDArray[np.bool_]) -> Floats:
+    both = fault * np.clip(2 * score - 1, 0, 1) + (1 - fault) * gain / 2
     return np.asarray((1 - 0.5 ** (listed / _BESIDE)) * np.where(learns, both, score))
 
 
