@@ -22,10 +22,10 @@ Sinks = Mapping[str, WritableArray]  # clean, and of uncertainty and residual wh
 
 @dataclass(frozen=True)
 class How:
-    draws: int = 0
-    tile: int = 512
-    flips: bool = False
-    device: str = "auto"
+    draws: int
+    tile: int
+    flips: bool
+    device: str
 
 
 def apply_network(src: ArrayLike, network: Network, sinks: Sinks, how: How, *, bad: Iterable[int], done: Collection[int],

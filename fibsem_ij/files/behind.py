@@ -15,7 +15,7 @@ from fibsem_ij.files.stack import Pixels
 from fibsem_ij.volume import ArrayLike
 
 Put = Callable[[Any, Pixels], None]  # place, pixels
-AT_ONCE = 2
+_AT_ONCE = 2
 
 
 class Behind:
@@ -28,7 +28,7 @@ class Behind:
 
     def put(self, z: Any, pixels: Pixels) -> None:
         with self._lock:
-            self._wait_for_all_but(AT_ONCE - 1)
+            self._wait_for_all_but(_AT_ONCE - 1)
             self._running.append(self._pool.submit(self._put, z, pixels.copy()))  # NB: the caller may use the memory again
 
     def __getitem__(self, key: Any) -> Pixels:
@@ -48,5 +48,5 @@ class Behind:
 @contextmanager
 def behind(put: Put, back: ArrayLike) -> Iterator[Behind]:
     """NB: whatever happens inside, slices that were given are written at the end of it: a run that was stopped goes on after them."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield Behind(put, back, pool)

@@ -10,7 +10,6 @@ changed on the way goes by.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +22,7 @@ import zarr
 
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files import chunks
-from fibsem_ij.files.behind import AT_ONCE, Behind
+from fibsem_ij.files.behind import Behind, behind
 from fibsem_ij.files.journal import NAME, Journal
 from fibsem_ij.files.json_files import read_json
 from fibsem_ij.files.pyramid import Copies, coarser, placed
@@ -83,14 +82,15 @@ class Filled:
     """What `create` hands out: whole slices in, `out[c, z] = slice` or `out[:, z] = slices`, and out again. They are written two at a time
     while the next ones are made, and the coarser copies with them."""
 
-    def __init__(self, levels: Sequence[Any], part: Path, journal: Journal | None, pool: ThreadPoolExecutor) -> None:
+    writing: Behind  # two at a time, by `put`
+
+    def __init__(self, levels: Sequence[Any], part: Path, journal: Journal | None) -> None:
         """`levels`: the array and its copies, the finest first."""
         self.shape, self.dtype = tuple(levels[0].shape), np.dtype(np.uint8)
         self._journal, self._done, self._lock = journal, np.zeros(self.shape[:2], bool), Lock()
         self._channels = [[chunks.Packed(array, part / str(level), (c,)) for level, array in enumerate(levels)]
                           for c in range(self.shape[0])]
         self._copies = [Copies(stack, nearest=False) for stack in self._channels]
-        self._writing = Behind(self._put, levels[0], pool)
         if journal:
             journal.check(lambda z: np.asarray(levels[0][:, z]))
             self._done[:, list(journal.sums)] = True
@@ -106,9 +106,9 @@ class Filled:
         channels, z = key
         these = range(self.shape[0])[channels]
         at = (these,) if isinstance(these, int) else tuple(these)
-        self._writing.put((at, range(self.shape[1])[z]), value.reshape(len(at), *self.shape[2:]))
+        self.writing.put((at, range(self.shape[1])[z]), value.reshape(len(at), *self.shape[2:]))
 
-    def _put(self, key: tuple[tuple[int, ...], int], pixels: Pixels) -> None:
+    def put(self, key: tuple[tuple[int, ...], int], pixels: Pixels) -> None:
         channels, z = key
         for c, one in zip(channels, pixels, strict=True):
             self._channels[c][0][z] = one
@@ -120,10 +120,10 @@ class Filled:
             self._journal.add(z, pixels if len(channels) == self.shape[0] else np.stack([stack[0][z] for stack in self._channels]))
 
     def __getitem__(self, key: Any) -> Pixels:
-        return self._writing[key]
+        return self.writing[key]
 
     def finish(self) -> None:
-        self._writing.wait()
+        self.writing.wait()
         if not self._done.all():
             missing = ", ".join(f"channel {c}, slice {z}" for c, z in np.argwhere(~self._done)[:3].tolist())
             raise ValueError(f"expected all {self._done.size} slices to be written, got {self._done.sum()}; missing {missing}")
@@ -154,8 +154,8 @@ def create(path: Path, *, names: Mapping[int, str], shape: Sequence[int], voxel_
         if journal:
             journal.take_over(Path(path), [f"0/{c}" for c in range(len(names))])
         levels = [finest, *(_array(group, level, (len(names), *coarse)) for level, coarse in enumerate(coarser((z, y, x)), 1))]
-        with ThreadPoolExecutor(AT_ONCE) as pool:  # NB: what was given is written, whatever happens: a stopped run goes on after it
-            out = Filled(levels, part, journal, pool)
+        out = Filled(levels, part, journal)
+        with behind(out.put, levels[0]) as out.writing:
             yield out
             out.finish()
         if journal:

@@ -63,7 +63,8 @@ def _tiles(found: Found) -> list[tuple[str, str]]:
 
 
 def _objects(found: Found) -> str:
-    return sections.objects(found) + "".join(decisions.part(name, table) for name, table in found.tables.items() if _decides(name))
+    return sections.objects(found) + "".join(decisions.part(name, table) for name, table in found.tables.items()
+                                             if decisions.is_log(name, table))
 
 
 def _measures(found: Found) -> str:
@@ -72,11 +73,8 @@ def _measures(found: Found) -> str:
 
 def _measured(found: Found) -> list[str]:
     """The tables of objects, our own first."""
-    return sorted((name for name in found.tables if not _decides(name)), key=lambda name: not name.startswith("measures"))
-
-
-def _decides(name: str) -> bool:
-    return name.endswith(decisions.ENDING)
+    others = [name for name, table in found.tables.items() if not decisions.is_log(name, table)]
+    return sorted(others, key=lambda name: not name.startswith("measures"))
 
 
 _PROBLEMS = "What could not be read"

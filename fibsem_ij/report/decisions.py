@@ -10,17 +10,18 @@ import numpy as np
 
 from fibsem_ij.report import page
 
-ENDING = ".events.csv"
+_ENDING = ".events.csv"
 _SHOWN = 12
 _SAYS = {"new": "a track began", "joined": "it met a cell", "other side": "the pass from the other drawn slice knew it",
          "own": "nobody knew it", "bridged": "a bad slice"}  # docs/objects.md
 _CLOSE = ("joined", "other side")  # the events that something in common decided
 
 
+def is_log(name: str, table: Mapping[str, Any]) -> bool:
+    return name.endswith(_ENDING) and {"z", "track", "event", "iou", "into", "y", "x"} <= table.keys()
+
+
 def part(name: str, table: Mapping[str, Any]) -> str:
-    """Nothing for a table that is another's."""
-    if not {"z", "track", "event", "iou", "into", "y", "x"} <= table.keys():
-        return ""
     events = [str(event) for event in table["event"]]
     counted = page.table(("decision", "what it means", "how often"),
                          [(event, _SAYS.get(event, ""), count) for event, count in Counter(events).most_common()])

@@ -45,9 +45,9 @@ def exclusive_of(networks: Sequence[Network]) -> bool:
 
 @dataclass(frozen=True)
 class How:
-    tile: int = 512
-    flips: bool | None = None  # None: as the networks' preset has it
-    device: str = "auto"
+    tile: int
+    flips: bool | None  # None: as the networks' preset has it
+    device: str
 
 
 def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, how: How, *, slices: Sequence[int],
