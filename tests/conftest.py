@@ -77,12 +77,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.user_properties += [("fault", mark.args[0]) for mark in item.iter_markers("fault")]
 
 
+_PARTS = ("setup", "call", "teardown")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One table of all tests that carry `fault`."""
     tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"tried": 1, "held": 0, "note": "", "seconds": 0.0})
-    reports = [report for group in terminalreporter.stats.values() for report in group if isinstance(report, pytest.TestReport)]
+    reports = [report for group in terminalreporter.stats.values() for report in group
+               if isinstance(report, pytest.TestReport) and report.when in _PARTS]  # NB: of a process that crashed it is neither
     skipped = {report.nodeid for report in reports if report.skipped}
-    for report in sorted(reports, key=lambda report: ("setup", "call", "teardown").index(report.when)):
+    for report in sorted(reports, key=lambda report: _PARTS.index(report.when)):
         if "fault" in (said := dict(report.user_properties)) and report.nodeid not in skipped:
             test = tests[report.nodeid]
             test["seconds"] += report.duration
