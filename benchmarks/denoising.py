@@ -92,6 +92,13 @@ def read_off(case: Case) -> Row:
     return f"{case.name}: noise read off the stack, of the true", "report", " / ".join(f"{share:.2f}" for share in found)
 
 
+def own_noise(case: Case) -> float:
+    """The share of a stack's noise that is its own, and stands in the truth too. The peers are told how much was added; so is this."""
+    told = Noise.of(case.noise.scan(case.trained, 0), slices=range(0, len(case.trained), 2))
+    levels = np.quantile(case.trained, FLAT)
+    return max(1 - float(np.mean([case.noise.scan(np.full((512, 512), level), 3).var() / told.variance(level) for level in levels])), 0.0)
+
+
 def others(case: Case) -> Iterator[Row]:
     noisy, clean = (stack[list(case.tried)] for stack in (case.noisy(), case.clean))
     yield f"{case.name}: noisy", "", case.told(noisy.astype(float))
@@ -106,9 +113,9 @@ def fitted(case: Case, options: denoise.Options) -> Any:
     return denoise.fit(scans[0], scans=[np.stack([scan[z] for scan in scans]) for z in range(len(case.trained))], options=options)
 
 
-def ours(case: Case, network: Any, draws: int = 0) -> Any:
+def ours(case: Case, network: Any, **asked: Any) -> Any:
     noisy, k = case.noisy(), network.neighbours
-    return np.stack([denoise.apply(noisy[z - k : z + k + 1], network, draws=draws)[k].astype(float) for z in case.tried])
+    return np.stack([denoise.apply(noisy[z - k : z + k + 1], network, **asked)[k].astype(float) for z in case.tried])
 
 
 def sure(case: Case, network: Any) -> str:
@@ -161,6 +168,10 @@ def methods(case: Case, names: Sequence[str], options: denoise.Options, budgets:
                 updates = network.record["history"]["rows"][-1]["update"]
                 yield (f"{case.name}: {label}, {spent}, {updates} updates", ASKED.get(label, ASKED.get(name, "")),
                        case.told(ours(case, network)))
+            if case.name.startswith("real"):
+                own = own_noise(case)
+                yield (f"{case.name}: {label}, the stack's own noise ({own:.2f}) left in", ASKED.get(label, ASKED.get(name, "")),
+                       case.told(ours(case, network, leave=own)))
             if name == "vae":
                 yield f"{case.name}: {label}, posterior mean of 8 draws", "", case.told(ours(case, network, draws=8))
                 yield f"{case.name}: {label}, its uncertainty and its error go together", "report", sure(case, network)

@@ -9,8 +9,8 @@ axis, `Span`s, whose weights sum to 1 at every pixel. Two ways to weigh:
 
 Tiles are spread evenly, so the last is not squeezed against the end, and start at multiples of `grid`: a network that halves
 its input n times sees the slice on the same lattice in every tile only when tiles start at multiples of 2**n. For that the
-slice is padded at its end, by reflection and less than `grid`. A slice smaller than a tile is one smaller tile: to fill it up
-would cost time and add nothing but mirror images.
+slice is padded at its end, by reflection and less than `grid`. Tiles are as small as their number and the overlap allow: 768 px are
+two tiles of 416, not of 512, for what tiles share beyond the overlap is computed twice and changes nothing.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Span:
 
 
 def spans(length: int, *, tile: int, overlap: int, blend: str = "cosine", grid: int = 1) -> tuple[Span, ...]:
-    """The tiles along an axis of `length` pixels. Neighbours share at least `overlap`; all end within padded(length)."""
+    """The tiles along an axis of `length` pixels, of `tile` at most. Neighbours share at least `overlap`; all end within padded(length)."""
     if length < 1 or tile < 1 or tile % grid or not 0 <= overlap <= tile - grid:
         raise ValueError(f"expected at least one pixel, a tile in multiples of {grid} and an overlap that leaves {grid} of it, "
                          f"got {length}, tile {tile}, overlap {overlap}; take a larger tile or a smaller overlap")
     if blend not in BLENDS:
         raise ValueError(f"expected blend as one of {', '.join(BLENDS)}, got {blend!r}; choose one of them")
-    whole, stride = padded(length, grid=grid), (tile - overlap) // grid
-    tile = min(tile, whole)
-    free = (whole - tile) // grid  # as the stride, in steps of the grid
-    last = -(-free // stride)
-    starts = [k * free // max(last, 1) * grid for k in range(last + 1)]
+    whole, shared = padded(length, grid=grid) // grid, -(-overlap // grid)  # in steps of the grid
+    count = max(-(-(whole - shared) // (tile // grid - shared)), 1)
+    small = shared + -(-(whole - shared) // count)
+    starts = [k * (whole - small) // max(count - 1, 1) * grid for k in range(count)]
+    whole, tile = whole * grid, small * grid
     windows = _tapered(starts, tile, whole, overlap) if blend == "cosine" else _halved(starts, tile, whole)
     return tuple(Span(start, weights) for start, weights in zip(starts, windows, strict=True))
 

@@ -81,6 +81,7 @@ def apply(
     residual: Annotated[Path | None, typer.Option(help="Stack to write: what was taken away. It should look like noise.")] = None,
     transforms: Registered = None,
     draws: Annotated[int, typer.Option(help="Of a vae: the mean of so many decoded draws; 0: the decoded middle.", min=0)] = 0,
+    leave: Annotated[float, typer.Option(help="Share of the noise to leave in, for who misses some grain: 0.3.", min=0, max=0.99)] = 0.0,
     flips: Annotated[bool, typer.Option("--flips", help="The mean over mirrored tiles, in four times the time.")] = False,
     device: Device = "auto",
     progress: Progress = "bar",
@@ -98,7 +99,7 @@ def apply(
     stack = files.read(noisy)
     with progress_to(progress, "denoise apply") as step:
         verbs.apply(stack, networks.read(net), out, uncertainty=uncertainty, residual=residual, bad=_bad(transforms), draws=draws,
-                    flips=flips, device=device, progress=step)
+                    leave=leave, flips=flips, device=device, progress=step)
     show({"shape": list(stack.shape), "path": str(out)}, json_, f"{len(stack)} clean slices in {out}")
 
 

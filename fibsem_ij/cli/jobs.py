@@ -44,7 +44,7 @@ JOBS: Mapping[str, Job] = {
         {"out": "image"}, {"out": ("src", "aligned.tif"), "transforms": ("out", "transforms.json")}),
     "denoise": Job("Take the noise out of a stack, with a network that is trained on it, or with one that is there.", (
         Call("denoise fit", "noisy net clean method neighbours minutes updates base seed", unless="net"),
-        Call("denoise apply", "noisy net out residual flips")),
+        Call("denoise apply", "noisy net out residual leave flips")),
         {"out": "image"}, {"out": ("noisy", "clean.tif"), "net": ("noisy", "denoiser")}),
     "draw": Job("Copy out the slices to draw.", (Call("segment choose", "src count how copies"),),
                 {"copies": "image"}, {"copies": ("src", "to_draw")}),

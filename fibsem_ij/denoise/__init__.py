@@ -50,13 +50,14 @@ def fit(src: ArrayLike, clean: ArrayLike | None = None, *, scans: Sequence[Array
 
 
 def apply(src: ArrayLike, network: Network, out: WritableArray | None = None, *, uncertainty: WritableArray | None = None,
-          residual: WritableArray | None = None, bad: Iterable[int] = (), draws: int = 0, tile: int = 512, flips: bool = False,
-          device: str = "auto", done: Collection[int] = (), workers: Workers | None = None,
+          residual: WritableArray | None = None, bad: Iterable[int] = (), draws: int = 0, leave: float = 0.0, tile: int = 512,
+          flips: bool = False, device: str = "auto", done: Collection[int] = (), workers: Workers | None = None,
           progress: Callable[[int, int], None] | None = None) -> Any:
     """The clean stack, slice by slice.
 
     Filled beside it where given, float32 in grey values: `residual`, what was taken away (it should look like noise); `uncertainty` of a
     vae, the deviation of decoded draws. `draws` of a vae: the mean of so many (8 say) instead of the decoded middle of the code.
+    `leave`: a share of what would be taken away that stays, for eyes and programs that are used to grain.
     `bad`: slices that are no one's neighbours: the nearest good one stands in for them. They are denoised like the others.
     `flips`: the mean over mirrored tiles, in four times the time. `done`: slices that `out` has already. `workers`: those of a cluster
     that do it; none: this machine, with all of its GPUs.
@@ -66,8 +67,8 @@ def apply(src: ArrayLike, network: Network, out: WritableArray | None = None, *,
     if out is None:
         out = np.empty(src.shape, src.dtype)
     given = {"clean": out, "uncertainty": uncertainty, "residual": residual}
-    apply_network(src, network, {name: sink for name, sink in given.items() if sink is not None}, How(draws, tile, flips, device), bad=bad,
-                  done=done, workers=workers, progress=progress)
+    apply_network(src, network, {name: sink for name, sink in given.items() if sink is not None},
+                  How(draws, tile, flips, device, leave), bad=bad, done=done, workers=workers, progress=progress)
     return out
 
 

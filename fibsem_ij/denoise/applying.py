@@ -26,11 +26,12 @@ class How:
     tile: int
     flips: bool
     device: str
+    leave: float = 0.0
 
 
 def apply_network(src: ArrayLike, network: Network, sinks: Sinks, how: How, *, bad: Iterable[int], done: Collection[int],
                   workers: Workers | None, progress: Callable[[int, int], None] | None) -> None:
-    _check(src, network, sinks, how.draws)
+    _check(src, network, sinks, how)
     depth = src.shape[0]
     unseen = left_out(bad, depth) if network.neighbours else frozenset[int]()
     views = [(Good(Finite(src, "the noisy stack"), unseen.difference(run), asking=run), [z for z in run if z not in done])
@@ -65,7 +66,10 @@ def _here(src: ArrayLike, network: Network, sinks: Sinks, how: How, left: Sequen
     def keep(z: int, values: npt.NDArray[np.float32]) -> None:
         noisy = seen.take(z)
         grey = network.scale.grey(values[0])
-        clean = within(network.scale.held(grey if alone is None else calm.calmed(grey, alone)), noisy)
+        clean = grey if alone is None else calm.calmed(grey, alone)
+        if how.leave:
+            clean = clean + np.float32(how.leave) * (noisy.astype(np.float32) - clean)
+        clean = within(network.scale.held(clean), noisy)
         sinks["clean"][z] = clean
         if "residual" in sinks:
             sinks["residual"][z] = noisy.astype(np.float32) - clean.astype(np.float32)
@@ -107,13 +111,15 @@ def within(clean: npt.NDArray[Any], noisy: npt.NDArray[Any]) -> npt.NDArray[Any]
     return np.asarray(np.clip(clean, noisy.min(), noisy.max()))
 
 
-def _check(src: ArrayLike, network: Network, sinks: Sinks, draws: int) -> None:
+def _check(src: ArrayLike, network: Network, sinks: Sinks, how: How) -> None:
     if not network.task.startswith("denoise."):
         raise ValueError(f"expected a network that denoises, got one for {network.task or 'an unknown task'}; name one of denoise fit")
     if np.dtype(src.dtype).name != network.scale.dtype:
         raise ValueError(f"expected a stack of {network.scale.dtype} like the one the network learned from, got {src.dtype}; "
                          "convert the stack, or fit another network")
-    if ("uncertainty" in sinks or draws) and network.task != "denoise.vae":
+    if not 0 <= how.leave < 1:
+        raise ValueError(f"expected a share of the noise to leave in, 0 to below 1, got {how.leave:g}; 0.3 leaves a third or so")
+    if ("uncertainty" in sinks or how.draws) and network.task != "denoise.vae":
         raise ValueError(f"expected a vae for draws and an uncertainty map, got {network.task}; fit with the method vae")
     for name, array in sinks.items():
         name, dtype = ("out", src.dtype) if name == "clean" else (name, np.float32)

@@ -110,8 +110,8 @@ def denoise_apply(job: Job) -> None:
     table = job.recipe.denoise
     assert table
     stack, network = job.stack(), networks.read(job.reads[-1])
-    verbs.apply(stack, network, job.out, bad=job.bad(), draws=table.draws, flips=table.flips, device=table.options.device,
-                workers=job.networks, progress=job.progress, resume=job.key,
+    verbs.apply(stack, network, job.out, bad=job.bad(), draws=table.draws, leave=table.leave, flips=table.flips,
+                device=table.options.device, workers=job.networks, progress=job.progress, resume=job.key,
                 of=slicewise.networked(job, stack, neighbours=network.neighbours, bad=job.bad()))
 
 

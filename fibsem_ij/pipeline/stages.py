@@ -30,7 +30,7 @@ from fibsem_ij.workspace import Workspace
 
 _SEEN = ("voxel_nm", "databar", "detector")  # what of [input] decides about the pixels and their size
 _LEARNING = ("arrays", "learn", "volume.py")
-_NOT_THE_RESULT = ("device", "home", "heap", "drawn", "copy", "src", "flips", "draws", "tile")  # of all of a table
+_NOT_THE_RESULT = ("device", "home", "heap", "drawn", "copy", "src", "flips", "draws", "leave", "tile")  # of all of a table
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _denoise(recipe: Recipe, ws: Workspace, grey: Path, fitted: tuple[Path, ...]
     code, net = ("denoise", *_LEARNING), ws.network("denoise")
     return [Stage("denoise fit", (grey, *fitted, *truth), (net,), denoise_fit, _but(recipe, "denoise", "clean", "scans"), code,
                   learns=True),
-            Stage("denoise apply", (grey, *fitted, net), (ws.clean,), denoise_apply, _only(recipe, "denoise", "flips", "draws"), code)]
+            Stage("denoise apply", (grey, *fitted, net), (ws.clean,), denoise_apply, _only(recipe, "denoise", "flips", "draws", "leave"), code)]
 
 
 def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:

@@ -42,6 +42,7 @@ class Denoise:
     scans: str = ""  # repeated scans: a folder with one folder, or one stack, a field
     flips: bool = False
     draws: int = 0
+    leave: float = 0.0
 
 
 @dataclass(frozen=True)

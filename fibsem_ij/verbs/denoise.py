@@ -32,16 +32,16 @@ def fit(stack: Volume, net: Path, *, clean: Path | None = None, scans: Path | No
 
 
 def apply(stack: Volume, network: Network, out: Path, *, uncertainty: Path | None = None, residual: Path | None = None,
-          bad: Iterable[int] = (), draws: int = 0, flips: bool = False, device: str = "auto", workers: Workers | None = None,
-          progress: Progress | None = None, resume: str = "", of: Sequence[str] = ()) -> None:
+          bad: Iterable[int] = (), draws: int = 0, leave: float = 0.0, flips: bool = False, device: str = "auto",
+          workers: Workers | None = None, progress: Progress | None = None, resume: str = "", of: Sequence[str] = ()) -> None:
     """Write the clean stack. NB: `resume` and `of` are of the clean stack alone; the others are written in one run."""
     with ExitStack() as open_:
         sinks: list[Any] = [open_.enter_context(files.create(path, shape=stack.shape, dtype=dtype, voxel_nm=stack.voxel_nm,
                                                              names=stack.names, resume=again, of=made)) if path else None
                             for path, dtype, again, made in ((out, stack.dtype, resume, of), (uncertainty, "float32", "", ()),
                                                              (residual, "float32", "", ()))]
-        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], bad=bad, draws=draws, flips=flips, device=device,
-                      done=sinks[0].done, workers=workers, progress=progress)
+        denoise.apply(stack, network, sinks[0], uncertainty=sinks[1], residual=sinks[2], bad=bad, draws=draws, leave=leave, flips=flips,
+                      device=device, done=sinks[0].done, workers=workers, progress=progress)
 
 
 def registered(scans: Any) -> Any:

@@ -40,7 +40,11 @@ def test_neighbours_share_the_overlap_and_no_tile_is_too_many(length: int, cut: 
     assert all(0 < step <= cut["tile"] - cut["overlap"] for step in steps)
     assert not steps or max(steps) - min(steps) <= cut["grid"]
     stride = max((cut["tile"] - cut["overlap"]) // cut["grid"], 1) * cut["grid"]
-    assert len(spans) == 1 or (len(spans) - 2) * stride + cut["tile"] < tiles.padded(length, grid=cut["grid"])
+    whole, tile = tiles.padded(length, grid=cut["grid"]), len(spans[0].weights)
+    assert len(spans) == 1 or (len(spans) - 2) * stride + cut["tile"] < whole
+    assert tile <= cut["tile"]
+    smaller = tile - cut["grid"]
+    assert len(spans) == 1 or (len(spans) - 1) * (smaller - -(-cut["overlap"] // cut["grid"]) * cut["grid"]) + smaller < whole
 
 
 @settings(deadline=None, max_examples=60)
@@ -71,6 +75,11 @@ def test_the_centre_keeps_the_middle_third_and_the_edges() -> None:
     spans = tiles.spans(480 + 4 * 160, tile=480, overlap=320, blend="centre", grid=32)
     kept = [(int(s.weights.argmax()), int(s.weights.sum())) for s in spans]
     assert kept == [(0, 320), (160, 160), (160, 160), (160, 160), (160, 320)]
+
+
+def test_tiles_are_no_larger_than_their_number_wants() -> None:
+    spans = tiles.spans(768, tile=512, overlap=64, grid=32)
+    assert [span.where for span in spans] == [slice(0, 416), slice(352, 768)]
 
 
 def test_a_slice_smaller_than_a_tile_is_one_small_tile() -> None:

@@ -46,6 +46,14 @@ def test_the_result_keeps_shape_dtype_and_range(trained):
     assert abs(residual.mean()) < 2
 
 
+def test_a_share_of_the_noise_stays_where_it_is_asked_for(trained):
+    clean, grainy = (denoise.apply(FRESH_NOISY, trained["blindspot"], leave=leave).astype(float) for leave in (0.0, 0.3))
+    assert np.abs(grainy - (0.7 * clean + 0.3 * FRESH_NOISY)).max() <= 1.0 + 1e-6  # both are rounded
+    for wrong in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="expected a share"):
+            denoise.apply(FRESH_NOISY, trained["blindspot"], leave=wrong)
+
+
 def test_the_guard():
     noisy = np.array([[10, 20], [30, 40]], np.uint8)
     assert np.array_equal(within(np.array([[0, 20], [50, 255]], np.uint8), noisy), [[10, 20], [40, 40]])
