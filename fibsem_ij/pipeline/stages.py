@@ -99,7 +99,8 @@ def _denoise(recipe: Recipe, ws: Workspace, grey: Path, fitted: tuple[Path, ...]
     code, net = ("denoise", *_LEARNING), ws.network("denoise")
     return [Stage("denoise fit", (grey, *fitted, *truth), (net,), denoise_fit, _but(recipe, "denoise", "clean", "scans"), code,
                   learns=True),
-            Stage("denoise apply", (grey, *fitted, net), (ws.clean,), denoise_apply, _only(recipe, "denoise", "flips", "draws", "leave"), code)]
+            Stage("denoise apply", (grey, *fitted, net), (ws.clean,), denoise_apply,
+                  _only(recipe, "denoise", "flips", "draws", "leave"), code)]
 
 
 def _segment(recipe: Recipe, ws: Workspace, grey: Path) -> list[Stage]:

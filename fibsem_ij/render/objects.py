@@ -1,21 +1,18 @@
 """Labelled objects in 3D: a picture, or a film that turns around them; each object in the colour of its label image.
 
-Drawn by VTK (pyvista) off screen, without a window or a graphics card. Nothing is mirrored: x to the right, y down as in a
-slice, z away from the eye; so the front of the picture is slice 0. Voxels keep their proportions. What is drawn, how large
-it is, and on which grid (meshes.py makes large stacks coarser) stands below the picture.
+Drawn by VTK (pyvista) off screen, in a process of its own, without a window or a graphics card. Nothing is mirrored: x to the
+right, y down as in a slice, z away from the eye; so the front of the picture is slice 0. Voxels keep their proportions. What is
+drawn, how large it is, and on which grid (meshes.py makes large stacks coarser) stands below the picture.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fibsem_ij.arrays.colours import colours_of
 from fibsem_ij.files.whole import whole
 from fibsem_ij.render import RGB
+from fibsem_ij.render.drawing import REMEDY, Pose, Scene, drawn
 from fibsem_ij.render.meshes import surface
 from fibsem_ij.volume import Labels
 
@@ -31,15 +29,6 @@ FILMS = (".gif", ".mp4")
 _PAPERS = {"dark": ((18, 18, 18), (230, 230, 230)), "white": ((255, 255, 255), (40, 40, 40)), "clear": ((128, 128, 128), (128, 128, 128))}
 _FILLED = 0.92  # of the picture, by what is shown
 _DIAGONALS = 2.6  # from the eye to the middle: a gentle perspective
-_PROBE = """
-import vtkmodules.vtkRenderingOpenGL2
-from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
-window = vtkRenderWindow()
-window.SetOffScreenRendering(1)
-window.AddRenderer(vtkRenderer())
-window.Render()
-"""
-_REMEDY = "install Mesa (Debian, Ubuntu: apt-get install libegl1 libgl1-mesa-dri libosmesa6), or draw on a machine with a display"
 
 
 @dataclass(frozen=True)
@@ -90,51 +79,23 @@ def save_film(path: str | Path, frames: Iterable[RGB], *, fps: float = 16) -> Pa
 
 
 @contextmanager
-def _scene(labels: Labels, view: View) -> Iterator[Any]:
+def _scene(labels: Labels, view: View) -> Iterator[Callable[..., RGB]]:
     """A function view -> picture; the surface is made once."""
-    import pyvista
-
-    check_vtk()
-    net = surface(labels, smoothing=view.smoothing)
-    net.cell_data["rgb"] = colours_of(net.cell_data["ids"])
+    net, corners = surface(labels, smoothing=view.smoothing), _corners(labels)
     paper, ink = _PAPERS[view.paper]
-    with pyvista.vtk_verbosity("off"):  # NB: VTK would tell on stderr that there is no X server, and go on without
-        plotter = pyvista.Plotter(off_screen=True, window_size=list(view.size), lighting="none")
-        try:
-            plotter.set_background(paper)
-            plotter.add_mesh(net, scalars="rgb", rgb=True, smooth_shading=True, ambient=0.25, diffuse=0.85, specular=0.15,
-                             specular_power=15)
-            corners = _corners(labels)
-            box = pyvista.Box(np.stack([corners.min(0), corners.max(0)], 1).ravel())
-            plotter.add_mesh(box, style="wireframe", color=ink, opacity=0.45, line_width=1, lighting=False)
-            for kind, at, strength in (("headlight", None, 0.5), ("camera light", (-0.7, 0.9, 1.0), 0.65)):
-                light = pyvista.Light(light_type=kind, intensity=strength)
-                if at:
-                    light.position = at
-                plotter.add_light(light)
-            plotter.enable_anti_aliasing("ssaa")
-            yield functools.partial(_shot, plotter, corners)
-        finally:
-            plotter.close()
+    box = tuple(np.stack([corners.min(0), corners.max(0)], 1).ravel().tolist())
+    scene = Scene(np.asarray(net.points, np.float32), net.regular_faces, colours_of(net.cell_data["ids"]), box, view.size, paper, ink,
+                  clear=view.paper == "clear")
+    with drawn(scene) as draw:
+        yield functools.partial(_shot, draw, corners)
 
 
-@functools.cache
-def check_vtk() -> None:
-    """NB: without a driver that draws, VTK ends the process; so another process tries first, which takes a second."""
-    tried = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=120, check=False)
-    if tried.returncode:
-        raise OSError(f"expected VTK to draw, it failed with {tried.returncode}; {_REMEDY}")
-
-
-def _shot(plotter: Any, corners: npt.NDArray[np.float64], view: View, *, angle: float | None = None) -> RGB:
+def _shot(draw: Callable[[Pose], RGB], corners: npt.NDArray[np.float64], view: View, *, angle: float | None = None) -> RGB:
     middle, back, up = corners.mean(0), axes(view)[0], axes(view)[2]
-    plotter.camera_position = [tuple(middle + _distance(corners) * back), tuple(middle), tuple(up)]
-    plotter.camera.view_angle = angle or _angle(corners, view)
-    plotter.reset_camera_clipping_range()
-    plotter.render()
-    shown: RGB = np.asarray(plotter.screenshot(return_img=True, transparent_background=view.paper == "clear"))
+    at, towards, upwards = (tuple(one.tolist()) for one in (middle + _distance(corners) * back, middle, up))
+    shown = draw(Pose(at, towards, upwards, angle or _angle(corners, view)))
     if shown.shape[:2] != view.size[::-1] or (shown == shown[0, 0]).all():
-        raise OSError(f"expected a 3D picture, VTK drew an empty one; {_REMEDY}")
+        raise OSError(f"expected a 3D picture, VTK drew an empty one; {REMEDY}")
     return shown
 
 

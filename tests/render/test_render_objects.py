@@ -130,3 +130,11 @@ def test_where_vtk_cannot_draw_there_is_a_remedy_and_no_crash() -> None:
     else:
         assert done.returncode == 1, "an exception, not a signal"
         assert "install Mesa" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_no_driver_comes_into_this_process() -> None:
+    """Mesa's brings an LLVM, beside which torch's compiler ends the process: a training after a picture crashed."""
+    picture(BEHIND, view=FRONT)
+    mapped = {Path(line.split()[-1]).name for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line}
+    assert not [name for name in mapped if name.startswith(("libLLVM", "libgallium", "libEGL_mesa")) or name.endswith("_dri.so")]
