@@ -154,6 +154,7 @@ def main() -> None:
     parser.add_argument("--phantom", action="store_true")
     parser.add_argument("--small", action="store_true", help="three seeds, a few updates; minutes")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
     parser.add_argument("--ways", default="worst,unsure,chance")
     parser.add_argument("--learner", choices=list(LEARNERS), default="network")
     parser.add_argument("--pixels", type=int, default=6000, help="of a drawn slice that the forest learns from")
@@ -180,7 +181,7 @@ def main() -> None:
     torch.set_num_threads(1)
     began = time.process_time()
     found: dict[str, list[list[float]]] = {}
-    for seed in range(args.seeds):
+    for seed in range(args.seed, args.seed + args.seeds):
         case = made(seed, args.depth, args.side) if args.phantom else real(args.folder, seed, args.shrink)
         runs: dict[str, list[list[float]]] = {}
         for way, told in (one for repeat in range(args.repeats) for one in curves(case, seed, repeat, args)):
@@ -192,7 +193,7 @@ def main() -> None:
     rounds = f"{args.begin} updates, anew each round" if args.afresh else f"{args.begin} updates and {args.updates} a round"
     network = f"base {args.base}, {rounds}"
     how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
-    lines = [*summary(found), "", f"{args.learner} ({how}), {args.seeds} seeds, {args.first} slices first and {args.more} a round; "
+    lines = [*summary(found), "", f"{args.learner} ({how}), seeds {args.seed} to {args.seed + args.seeds - 1}, {args.first} slices first and {args.more} a round; "
              f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.open)} to choose from and {case.tested.sum()} tested in the last; "
              f"{args.repeats} repeats of each seed; {minutes:.0f} CPU minutes."]
     print("\n".join(lines))

@@ -45,8 +45,9 @@ class Network:
 
     @property
     def neighbours(self) -> int:
-        """Slices to each side that it wants beside the slice itself."""
-        return int(self.config.inputs - 1) // 2
+        """Slices to each side that it wants beside the slice itself, and the slice filtered by `grain`."""
+        filtered = dict(self.record.get("options", {})).get("grain", ())
+        return int(self.config.inputs - 1 - len(filtered)) // 2
 
     @property
     def multiple(self) -> int:

@@ -47,7 +47,7 @@ class Options:
     average: float = 0.0  # decay of the moving average of the weights, which is then scored and kept; 0: off
     channels_last: bool = True
     compile: bool = False
-    amp: str = "auto"  # bf16 | off | auto: bf16 on a GPU that has it
+    amp: str = "auto"  # bf16 | off | auto: bf16 where it saves time
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.updates is None:

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from fibsem_ij.learn import checkpoint, interrupt
 from fibsem_ij.learn.ahead import Ahead, Batch
 from fibsem_ij.learn.checkpoint import Run, Weights
-from fibsem_ij.learn.device import choose, out_of_memory
+from fibsem_ij.learn.device import choose, computes_in_bf16, out_of_memory
 from fibsem_ij.learn.history import History, Row, logged
 from fibsem_ij.learn.schedule import rate_at
 from fibsem_ij.learn.task import Options, Task
@@ -194,8 +194,8 @@ def _told(run: Run, options: Options, rate: float, loss: float) -> dict[str, Any
 
 
 def _precision(options: Options, device: torch.device) -> Any:
-    auto = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=options.amp == "bf16" or (options.amp == "auto" and auto))
+    enabled = options.amp == "bf16" or (options.amp == "auto" and computes_in_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def _copy(weights: Weights) -> Weights:

@@ -53,7 +53,7 @@ class How:
 def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArray, how: How, *, slices: Sequence[int],
                    done: Collection[int], workers: Workers | None, progress: Callable[[int, int], None] | None) -> None:
     shape = (len(classes_of(networks)), len(slices), *src.shape[1:])
-    _, grain_px = _alike(src, networks)
+    _alike(src, networks)
     if tuple(out.shape) != shape or out.dtype != np.uint8:
         raise ValueError(f"expected out of shape {shape} and uint8, got {tuple(out.shape)} and {out.dtype}; "
                          "its channels are the classes without the background")
@@ -72,8 +72,7 @@ def apply_networks(src: ArrayLike, networks: Sequence[Network], out: WritableArr
 
     with at_work(workers, how.device, len(left)) as hands:
         if hands:
-            neighbours = (networks[0].config.inputs - len(grain_px) - 1) // 2
-            spread(_There(Carried(networks), how), [(src, left)], keep, neighbours=neighbours, workers=hands, progress=tell)
+            spread(_There(Carried(networks), how), [(src, left)], keep, neighbours=networks[0].neighbours, workers=hands, progress=tell)
         else:
             _here(src, networks, lambda z, made: keep([z], made[:, None]), how, left, tell)
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fibsem_ij.learn import train as loop
-from fibsem_ij.learn.device import choose, computes_in_bf16
 from fibsem_ij.learn.network import Network, build
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.segment.crumbs import least_drawn
@@ -87,8 +86,7 @@ def _numbered(progress: Progress, number: int, count: int) -> Progress:
 def _training(options: Options, seed: int) -> loop.Options:
     same = {name: getattr(options, name) for name in ("minutes", "updates", "batch", "rate", "schedule", "eps", "weight_decay", "warmup",
                                                       "average", "every", "patience", "device")}
-    # Classes bear rounding that the grey values of a denoiser may not: so on a CPU too, where it has the means.
-    return loop.Options(seed=seed, amp="bf16" if computes_in_bf16(choose(options.device)) else "auto", **same)
+    return loop.Options(seed=seed, **same)
 
 
 def _check(src: ArrayLike, drawn: Mapping[int, npt.NDArray[Any]]) -> None:

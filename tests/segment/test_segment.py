@@ -45,7 +45,7 @@ def test_every_way_learns(more):
 
 def test_grain_channels_are_seen_in_training_and_after():
     networks = segment.fit(GREY, DRAWN, names=scene.NAMES, options=scene.quick(grain=(0.01, 0.05), neighbours=1, updates=100))
-    assert networks[0].config.inputs == 5
+    assert (networks[0].config.inputs, networks[0].neighbours) == (5, 1)
     assert min(f1(networks)) > 0.88
 
 
