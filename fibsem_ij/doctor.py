@@ -34,7 +34,7 @@ class Finding:
 
 def examine(*, home: str | None = None, check: bool = False) -> list[Finding]:
     """All findings, in the order in which one thing stands on another. `check`: Fiji's aligners must recover known motions."""
-    return [*_python(), *_torch(), *_java(), *_fiji(home), *_imagej(home), *(_aligners(home) if check else ()), *_screen()]
+    return [*_python(), *_torch(), *_java(), *_fiji(home), *_imagej(home), *(_aligners(home) if check else ()), *_screen(), *_drawn()]
 
 
 def as_rows(findings: list[Finding]) -> list[dict[str, Any]]:
@@ -124,3 +124,18 @@ def _screen() -> Iterator[Finding]:
         yield Finding("ImageJ windows", True, 'can be opened: fiji.start(mode="interactive")')
     else:
         yield Finding("ImageJ windows", None, "no display", "all else works; for windows log in to a desktop, or run under xvfb-run")
+
+
+def _drawn() -> Iterator[Finding]:
+    import numpy as np
+
+    from fibsem_ij.volume import Labels
+
+    try:
+        from fibsem_ij.render.objects import View, picture  # brings VTK
+
+        picture(Labels(np.ones((2, 3, 4), np.uint8)), view=View(size=(64, 48)))
+        yield Finding("3D pictures", True, "drew one")
+    except (ImportError, OSError) as error:
+        _, _, remedy = str(error).partition("; ")
+        yield Finding("3D pictures", None, str(error).removesuffix(f"; {remedy}"), f"all else works; {remedy or 'reinstall vtk and pyvista'}")

@@ -170,7 +170,7 @@ def test_the_demo_shows_something(tmp_path: Path) -> None:
 @pytest.mark.timeout(200)
 def test_the_doctor_tells_what_works(tmp_path: Path) -> None:
     found = {f["what"]: f for f in json.loads(fibsem("doctor", "--json", folder=tmp_path).stdout)}
-    assert {"Python", "torch", "Java", "ImageJ", "Fiji", "ImageJ windows"} <= set(found)
+    assert {"Python", "torch", "Java", "ImageJ", "Fiji", "ImageJ windows", "3D pictures"} <= set(found)
     assert found["ImageJ"]["ok"], found["ImageJ"]
     assert "0.500" in found["ImageJ"]["found"], "it made ImageJ blur a ramp"
     told = fibsem("doctor", "--home", "nowhere", folder=tmp_path, code=1).stdout
