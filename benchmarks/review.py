@@ -193,7 +193,8 @@ def main() -> None:
     rounds = f"{args.begin} updates, anew each round" if args.afresh else f"{args.begin} updates and {args.updates} a round"
     network = f"base {args.base}, {rounds}"
     how = network if args.learner == "network" else f"{args.pixels} pixels a slice"
-    lines = [*summary(found), "", f"{args.learner} ({how}), seeds {args.seed} to {args.seed + args.seeds - 1}, {args.first} slices first and {args.more} a round; "
+    seeds = f"seeds {args.seed} to {args.seed + args.seeds - 1}"
+    lines = [*summary(found), "", f"{args.learner} ({how}), {seeds}, {args.first} slices first and {args.more} a round; "
              f"{case.src.shape[1]} x {case.src.shape[2]} px, {len(case.open)} to choose from and {case.tested.sum()} tested in the last; "
              f"{args.repeats} repeats of each seed; {minutes:.0f} CPU minutes."]
     print("\n".join(lines))

@@ -137,5 +137,5 @@ def _drawn() -> Iterator[Finding]:
         picture(Labels(np.ones((2, 3, 4), np.uint8)), view=View(size=(64, 48)))
         yield Finding("3D pictures", True, "drew one")
     except (ImportError, OSError) as error:
-        _, _, remedy = str(error).partition("; ")
-        yield Finding("3D pictures", None, str(error).removesuffix(f"; {remedy}"), f"all else works; {remedy or 'reinstall vtk and pyvista'}")
+        found, _, remedy = str(error).partition("; ")
+        yield Finding("3D pictures", None, found, f"all else works; {remedy or 'reinstall vtk and pyvista'}")
