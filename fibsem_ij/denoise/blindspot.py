@@ -15,14 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fibsem_ij.arrays.slices import spread
 from fibsem_ij.denoise import pairs
-from fibsem_ij.denoise.noise import Noise
+from fibsem_ij.denoise.noise import Noise, cut
 from fibsem_ij.denoise.options import Options
 from fibsem_ij.learn.ahead import Batch
 from fibsem_ij.learn.scale import Scale
 from fibsem_ij.volume import ArrayLike
 
-_HIDDEN = 0.8  # a: 0 hides nothing, and asks for pure noise; from noise that is cut at black and white .5 learns to leave some
+_HIDDEN = 0.5  # a: 0 hides nothing, and asks for pure noise
+_MORE, _CUT = 0.3, 0.02  # is added where this share of the pixels is cut at black or white: ours is not, and some of theirs comes through
+_LOOKED = 4  # slices
 
 
 class BlindSpot:
@@ -31,6 +34,7 @@ class BlindSpot:
     def __init__(self, src: ArrayLike, noise: Noise, *, scale: Scale, options: Options, bad: Collection[int] = ()) -> None:
         trained, held = pairs.split(src.shape[0], options, bad)
         self.scale, self.noise, self.flat, self.middle = scale, noise, options.flat, options.neighbours
+        self.hidden = _HIDDEN + _MORE * min(cut(src, slices=[trained[n] for n in spread(len(trained), _LOOKED)]) / _CUT, 1)
         self.patches = pairs.patches(src, None, trained, scale=scale, options=options)
         self.judged = self.parted(pairs.judged(src, held, neighbours=options.neighbours, scale=scale), torch.Generator().manual_seed(0))
 
@@ -43,11 +47,11 @@ class BlindSpot:
     def parted(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """(b, 2k + 1, y, x) -> what is shown, of the same shape, and what is asked for (b, 1, y, x)."""
         seen = x[:, self.middle : self.middle + 1]
-        spread = pairs.variance(pairs.brightness(seen), self.noise, self.scale).sqrt()
-        own = spread * torch.randn(seen.shape, generator=generator)
+        deviation = pairs.variance(pairs.brightness(seen), self.noise, self.scale).sqrt()
+        own = deviation * torch.randn(seen.shape, generator=generator)
         shown = x.clone()
-        shown[:, self.middle : self.middle + 1] += _HIDDEN * own
-        return shown, seen - own / _HIDDEN
+        shown[:, self.middle : self.middle + 1] += self.hidden * own
+        return shown, seen - own / self.hidden
 
     def loss(self, module: nn.Module, batch: Batch, *, generator: torch.Generator) -> Tensor:
         return pairs.loss(module, batch)

@@ -56,6 +56,19 @@ class Noise:
         return cls(float(slope), float(floor))
 
 
+def cut(src: ArrayLike, *, slices: Sequence[int]) -> float:
+    """The share of pixels whose noise is cut: as dark or as bright as anything in their slice, blank places left out."""
+    import cv2
+
+    count = there = 0
+    for z in slices:
+        grey = np.asarray(src[z]).astype(np.float32)
+        live = cv2.dilate(grey, np.ones((3, 3))) != cv2.erode(grey, np.ones((3, 3)))
+        count += int(np.count_nonzero(live & ((grey == grey.min()) | (grey == grey.max()))))
+        there += int(np.count_nonzero(live))
+    return count / max(there, 1)
+
+
 def _blocks(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Mean grey and noise power of each block; and whether it touches what holds no noise: blank or saturated, or the black around an
     aligned slice."""

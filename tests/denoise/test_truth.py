@@ -2,7 +2,7 @@ import noisy_scene as scene
 import numpy as np
 import pytest
 
-from fibsem_ij.denoise.noise import Noise
+from fibsem_ij.denoise.noise import Noise, cut
 from fibsem_ij.denoise.truth import Apart, Others, Scan, checked, share, truth
 
 CLEAN = scene.clean(4, 128)
@@ -96,3 +96,15 @@ def test_fields_must_match():
     holed[2, 3, 3] = np.nan
     with pytest.raises(ValueError, match="scan 2"):
         truth(holed)
+
+
+def test_noise_that_is_cut_is_seen_and_what_is_blank_is_not():
+    rng = np.random.default_rng(0)
+    whole = rng.normal(128, 20, (2, 96, 96)).clip(0, 255).astype(np.uint8)
+    cuts = rng.normal(210, 25, (2, 96, 96)).clip(0, 255).astype(np.uint8)
+    padded = whole.copy()
+    padded[:, :, :40] = 0
+    assert cut(whole, slices=range(2)) < 0.001
+    assert cut(cuts, slices=range(2)) == pytest.approx((cuts == 255).mean(), rel=0.05)
+    assert cut(padded, slices=range(2)) < 0.02, "the seam alone"
+    assert cut(np.zeros((1, 8, 8), np.uint8), slices=[0]) == 0
