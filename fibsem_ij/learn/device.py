@@ -12,6 +12,8 @@ import ctypes
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -48,6 +50,20 @@ def computes_in_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # NB: newer than the oldest torch we run on
     return device.type == "cpu" and bool(able().get("amx_bf16"))
+
+
+@contextmanager
+def sparing(device: torch.device, *, bf16: bool) -> Iterator[None]:
+    """One core is left free while a CPU trains in bfloat16. NB: there threads wait for one another by spinning, and where another
+    program has a core too, each waits for its turn: an update took fifteen times as long on two cores, and more."""
+    threads = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if bf16 and device.type == "cpu":
+        torch.set_num_threads(min(threads, max(1, cores - 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from fibsem_ij.learn import checkpoint, interrupt
 from fibsem_ij.learn.ahead import Ahead, Batch
 from fibsem_ij.learn.checkpoint import Run, Weights
-from fibsem_ij.learn.device import choose, computes_in_bf16, out_of_memory
+from fibsem_ij.learn.device import choose, computes_in_bf16, out_of_memory, sparing
 from fibsem_ij.learn.history import History, Row, logged
 from fibsem_ij.learn.schedule import rate_at
 from fibsem_ij.learn.task import Options, Task
@@ -63,7 +63,8 @@ def train(module: nn.Module, task: Task, *, options: Options, state: Path | None
         save()
 
     cards = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with (torch.random.fork_rng(cards), interrupt.held() as interrupted, logged(log, run.history) as write_log,
+    with (sparing(device, bf16=_bf16(options, device)), torch.random.fork_rng(cards), interrupt.held() as interrupted,
+          logged(log, run.history) as write_log,
           Ahead(task.batch, seed=options.seed, device=device, channels_last=options.channels_last) as ahead):
         try:
             while not _ended(run, options):
@@ -194,8 +195,11 @@ def _told(run: Run, options: Options, rate: float, loss: float) -> dict[str, Any
 
 
 def _precision(options: Options, device: torch.device) -> Any:
-    enabled = options.amp == "bf16" or (options.amp == "auto" and computes_in_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, torch.bfloat16, enabled=_bf16(options, device))
+
+
+def _bf16(options: Options, device: torch.device) -> bool:
+    return options.amp == "bf16" or (options.amp == "auto" and computes_in_bf16(device))
 
 
 def _copy(weights: Weights) -> Weights:
