@@ -54,8 +54,8 @@ def computes_in_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def sparing(device: torch.device, *, bf16: bool) -> Iterator[None]:
-    """One core is left free while a CPU trains in bfloat16. NB: there threads wait for one another by spinning, and where another
-    program has a core too, each waits for its turn: an update took fifteen times as long on two cores, and more."""
+    """One core is left free while a CPU computes in bfloat16. NB: there threads wait for one another by spinning, and where another
+    program has a core too, each waits for its turn: on two cores updates and slices took fifteen times as long, and more."""
     threads = torch.get_num_threads()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if bf16 and device.type == "cpu":

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fibsem_ij.arrays import tiles
 from fibsem_ij.arrays.slices import around, within
-from fibsem_ij.learn.device import choose
+from fibsem_ij.learn.device import choose, computes_in_bf16, sparing
 from fibsem_ij.learn.fast import Forward, Runner, on_device
 from fibsem_ij.learn.network import Network
 from fibsem_ij.volume import ArrayLike
@@ -70,7 +70,8 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
     bf16 = device.type == "cuda" if options.bf16 is None else options.bf16
-    with on_device(network.module, device, forward) as net, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with (sparing(device, bf16=bf16 and computes_in_bf16(device)), on_device(network.module, device, forward) as net,
+          ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer):
         run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=bf16)
         slabs = _read_ahead(_Window(src, network, device), wanted, reader)
         waiting: deque[Future[None]] = deque()
