@@ -26,7 +26,7 @@ class How:
     tile: int
     flips: bool
     device: str
-    leave: float = 0.0
+    leave: float
 
 
 def apply_network(src: ArrayLike, network: Network, sinks: Sinks, how: How, *, bad: Iterable[int], done: Collection[int],

@@ -58,15 +58,20 @@ class Noise:
 
 def cut(src: ArrayLike, *, slices: Sequence[int]) -> float:
     """The share of pixels whose noise is cut: as dark or as bright as anything in their slice, blank places left out."""
-    import cv2
-
     count = there = 0
     for z in slices:
         grey = np.asarray(src[z]).astype(np.float32)
-        live = cv2.dilate(grey, np.ones((3, 3))) != cv2.erode(grey, np.ones((3, 3)))
+        live = ~_even(grey)
         count += int(np.count_nonzero(live & ((grey == grey.min()) | (grey == grey.max()))))
         there += int(np.count_nonzero(live))
     return count / max(there, 1)
+
+
+def _even(grey: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where a pixel and all around it are the same: blank, saturated, or filled up."""
+    import cv2
+
+    return np.asarray(cv2.dilate(grey, np.ones((3, 3))) == cv2.erode(grey, np.ones((3, 3))))
 
 
 def _blocks(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -78,8 +83,7 @@ def _blocks(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArr
         raise ValueError(f"expected slices of at least {_BLOCK + 2} x {_BLOCK + 2} pixels, got {image.shape}; take larger ones")
     grey = image.astype(np.float64)
     power = cv2.filter2D(grey, -1, _FILTER) ** 2
-    even = cv2.dilate(grey, np.ones((3, 3))) == cv2.erode(grey, np.ones((3, 3)))
-    touched = cv2.dilate(even.astype(np.uint8), np.ones((5, 5)))
+    touched = cv2.dilate(_even(grey).astype(np.uint8), np.ones((5, 5)))
     high, wide = ((n - 2) // _BLOCK for n in grey.shape)
     cut = np.s_[1 : 1 + high * _BLOCK, 1 : 1 + wide * _BLOCK]
     mean, found, part = (a[cut].reshape(high, _BLOCK, wide, _BLOCK).mean((1, 3)).ravel() for a in (grey, power, touched))

@@ -58,8 +58,10 @@ def sparing(device: torch.device, *, bf16: bool) -> Iterator[None]:
     program has a core too, each waits for its turn: on two cores updates and slices took fifteen times as long, and more."""
     threads = torch.get_num_threads()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if bf16 and device.type == "cpu":
-        torch.set_num_threads(min(threads, max(1, cores - 1)))
+    if not bf16 or device.type != "cpu" or threads < cores:
+        yield
+        return
+    torch.set_num_threads(max(1, cores - 1))
     try:
         yield
     finally:

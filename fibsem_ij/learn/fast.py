@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fibsem_ij.learn.device import computes_in_bf16, out_of_memory
+from fibsem_ij.learn.device import out_of_memory
 
 Forward = Callable[[Tensor], Tensor]  # (b, inputs, y, x) -> (b, c, y, x)
 
@@ -52,11 +52,11 @@ class Runner:
     """Runs batches; smaller ones from where the memory ran out."""
 
     def __init__(self, net: Forward, device: torch.device, *, activation: str = "none", batch: int | None = None, flips: bool = False,
-                 bf16: bool = True) -> None:
+                 bf16: bool = False) -> None:
         self.net, self.device, self.activate = net, device, _ACTIVATIONS[activation]
         self.batch = batch or (1 if device.type == "cpu" else 16)
         self.mirrors = _MIRRORS if flips else _MIRRORS[:1]
-        self.bf16 = bf16 and computes_in_bf16(device)
+        self.bf16 = bf16
 
     def __call__(self, x: Tensor) -> Tensor:  # (b, inputs, y, x) -> (b, c, y, x) float32
         while True:

@@ -69,8 +69,8 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     device = choose(options.device)
     height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
-    bf16 = device.type == "cuda" if options.bf16 is None else options.bf16
-    with (sparing(device, bf16=bf16 and computes_in_bf16(device)), on_device(network.module, device, forward) as net,
+    bf16 = computes_in_bf16(device) and (device.type == "cuda" if options.bf16 is None else options.bf16)
+    with (sparing(device, bf16=bf16), on_device(network.module, device, forward) as net,
           ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer):
         run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=bf16)
         slabs = _read_ahead(_Window(src, network, device), wanted, reader)
