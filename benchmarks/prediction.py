@@ -127,7 +127,7 @@ def overhead(name: str, size: int, rounds: int, where: torch.device) -> Iterator
     network, options = Network(NETWORKS[name][0], config, module.eval()), Options(device=where.type)
     src = np.random.default_rng(0).integers(0, 255, (3, size, size), np.uint8)
     count = len(src) * len(options.spans(size)) ** 2
-    runner = Runner(fast(module, where), where)
+    runner = Runner(fast(module, where), where, bf16=where.type == "cuda")  # as predict has it
     side = len(options.spans(size)[0].weights)
     batch = torch.rand(min(runner.batch, count), 1, side, side, device=where)
 
@@ -160,15 +160,16 @@ def overhead(name: str, size: int, rounds: int, where: torch.device) -> Iterator
 def blending(size: int) -> Iterator[Row]:
     for blend, overlap in (("cosine", 0), ("cosine", 64), ("cosine", 128), ("cosine", 256), ("centre", None)):
         spans = Options(overlap=overlap, blend=blend).spans(size)
+        side = len(spans[0].weights)
         layout = list(product([(span.where, torch.from_numpy(span.weights)) for span in spans], repeat=2))
-        result, canvas, taken = torch.rand(1, 512, 512), torch.zeros(1, spans[-1].where.stop, spans[-1].where.stop), []
+        result, canvas, taken = torch.rand(1, side, side), torch.zeros(1, spans[-1].where.stop, spans[-1].where.stop), []
         for _ in range(9):
             began = time.perf_counter()
             for (rows, down), (cols, along) in layout:
                 canvas[:, rows, cols].addcmul_(result, down[:, None] * along)
             taken.append((time.perf_counter() - began) / (size**2 / 1e6))
-        yield (f"{size} px, tile 512, {blend}" + ("" if overlap is None else f", overlap {overlap}"), "",
-               f"{len(layout) * 512**2 / size**2:.2f} forwards a pixel, blending {min(taken) * 1e3:.1f} ms/Mpx")
+        yield (f"{size} px, tile {side}, {blend}" + ("" if overlap is None else f", overlap {overlap}"), "",
+               f"{len(layout) * side**2 / size**2:.2f} forwards a pixel, blending {min(taken) * 1e3:.1f} ms/Mpx")
 
 
 def seams(size: int) -> Iterator[Row]:

@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--core-minutes", type=float, help="of processor time, in updates: the same for every network on a busy machine")
     parser.add_argument("--context", type=int)
     parser.add_argument("--patch", type=int)
+    parser.add_argument("--common", type=float, help="how much oftener patches of common classes come up, see segment.Options")
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--drawn", default="", help="numbers of drawn slices, by comma")
     parser.add_argument("--draws", type=int, default=3)
@@ -229,7 +230,8 @@ def main() -> None:
         args.minutes, args.splits, args.draws = 0.25, 1, 1
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
-    given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch") if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in ("minutes", "updates", "context", "patch", "common")
+             if getattr(args, name) is not None}
     if args.updates:
         given = {"minutes": None, **given}
     options = replace(PRESETS[args.preset], device=args.device, **given)

@@ -10,6 +10,9 @@ batches of 4 x 128 x 128.
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -67,7 +70,7 @@ def bare(task: Copying, updates: int, module: nn.Module) -> Callable[[], object]
 
 
 def looped(task: Copying, updates: int, module: nn.Module, **options: Any) -> Callable[[], object]:
-    return lambda: train(module, task, options=Options(updates=updates, every=updates, device="cpu", **options))
+    return lambda: train(module, task, options=Options(updates=updates, every=updates, device="cpu", **{"amp": "off"} | options))
 
 
 def overhead(updates: int, rounds: int) -> Iterator[Row]:
@@ -82,6 +85,24 @@ def overhead(updates: int, rounds: int) -> Iterator[Row]:
     found = core_seconds({"bare": bare(task, 200, nn.Conv2d(1, 1, 1)), "loop": looped(task, 200, nn.Conv2d(1, 1, 1))}, 5)
     added = np.median(found["loop"] - found["bare"]) / 200
     yield "what the loop adds to an update of one 1x1 convolution", "report", f"{added * 1e3:.2f} ms"
+
+
+def beside(updates: int, rounds: int) -> Iterator[Row]:
+    """In bfloat16, by the clock, with all threads that torch takes by itself; another program has a core to itself, or not."""
+    threads, task = torch.get_num_threads(), Copying(4)
+    torch.set_num_threads(os.cpu_count() or 1)
+    run = looped(task, updates, unet(), amp="bf16")
+    run()
+    quiet = turns.seconds({"quiet": run}, rounds)["quiet"]
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        busy = turns.seconds({"busy": run}, rounds)["busy"]
+    finally:
+        other.kill()
+        other.wait()
+        torch.set_num_threads(threads)
+    yield (f"an update in bfloat16: quiet {np.median(quiet) / updates * 1e3:.0f} ms", "report",
+           f"{np.median(busy) / np.median(quiet):.1f} times as long beside a program that keeps a core busy")
 
 
 def state(rounds: int) -> Iterator[Row]:
@@ -115,7 +136,7 @@ def main() -> None:
     choose("cpu")
     torch.set_num_threads(1)
     print("| what | asked | measured |\n|---|---|---|")
-    for part in (overhead(6, 3) if few else overhead(10, 12), state(5), drawing(10)):
+    for part in (overhead(6, 3) if few else overhead(10, 12), beside(10, 3), state(5), drawing(10)):
         for row in part:
             print("| " + " | ".join(row) + " |", flush=True)
 
