@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import turns
 
 from fibsem_ij.arrays import tiles
 from fibsem_ij.learn import device
@@ -157,6 +161,26 @@ def overhead(name: str, size: int, rounds: int, where: torch.device) -> Iterator
            f"{wall:.3f} ({cpu:.3f} in CPU time); {src.size / 1e6 / fastest:.2f} Mpx/s of slice")
 
 
+def beside(size: int, rounds: int) -> Iterator[Row]:
+    """A slice by the clock, where nothing else runs and beside a program that keeps a core busy."""
+    config, module = build("resunet", base=24, fold=2)
+    network = Network("resunet", config, module.eval())
+    src = np.random.default_rng(0).integers(0, 255, (2, size, size), np.uint8)
+    runs = {name: partial(predict, src, network, lambda z, out: None, options=Options(device="cpu", bf16=bf16))
+            for name, bf16 in (("float32", False), ("bfloat16 where the CPU has it", True))}
+    turns.seconds(runs, 1)
+    quiet = turns.seconds(runs, rounds)
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        busy = turns.seconds(runs, rounds)
+    finally:
+        other.kill()
+        other.wait()
+    for name in runs:
+        yield (f"folded ResUNet base 24, {size} px, {name}: {np.median(quiet[name]) / len(src):.3f} s a slice", "report",
+               f"{np.median(busy[name]) / np.median(quiet[name]):.2f} times as long beside a program that keeps a core busy")
+
+
 def blending(size: int) -> Iterator[Row]:
     for blend, overlap in (("cosine", 0), ("cosine", 64), ("cosine", 128), ("cosine", 256), ("centre", None)):
         spans = Options(overlap=overlap, blend=blend).spans(size)
@@ -200,7 +224,7 @@ def main() -> None:
     few, rounds = args.small, 3 if args.small else args.rounds
     print("| what | asked | measured |\n|---|---|---|")
     print(f"| this machine | | {', '.join(f'{name} {value}' for name, value in device.report().items())} |", flush=True)
-    parts = [blending(2048), seams(512 if few else 1024)]
+    parts = [blending(2048), seams(512 if few else 1024), beside(512 if few else 1024, rounds)]
     names = args.networks or list(NETWORKS)[1 if few else 0:]
     kinds = tuple(kind for kind in args.engines if not (few and kind.endswith(("compile", "bf16"))))
     parts += [race(name, 256 if few else 512, rounds, args.threads, kinds) for name in names]

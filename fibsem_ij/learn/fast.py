@@ -49,7 +49,7 @@ def on_device(module: nn.Module, device: torch.device, forward: Forward | None =
 
 
 class Runner:
-    """Runs batches; smaller ones from where the memory ran out."""
+    """Runs batches, of several threads too; smaller ones from where the memory ran out."""
 
     def __init__(self, net: Forward, device: torch.device, *, activation: str = "none", batch: int | None = None, flips: bool = False,
                  bf16: bool = False) -> None:
@@ -60,16 +60,17 @@ class Runner:
 
     def __call__(self, x: Tensor) -> Tensor:  # (b, inputs, y, x) -> (b, c, y, x) float32
         while True:
+            batch = self.batch
             try:
-                return torch.cat([self._mean(part) for part in torch.split(x, self.batch)])
+                return torch.cat([self._mean(part) for part in torch.split(x, batch)])
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                if self.batch == 1:
+                if batch == 1:
                     raise ValueError(f"expected memory for one tile of {tuple(x.shape[-2:])} px, {self.device} ran out; "
                                      "take a smaller tile, or the device cpu") from error
             # NB: past the except clause, which holds on to the frames and tensors of what failed.
-            self.batch = -(-min(self.batch, len(x)) // 2)
+            self.batch = -(-min(batch, len(x)) // 2)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 

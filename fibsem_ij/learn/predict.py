@@ -1,9 +1,9 @@
 """A trained network over a stack of any size: slice by slice, tile by tile.
 
 A reader thread brings slices in, scaled, each read once (2.5D takes its neighbours from the slices at hand, the end slices repeated
-beyond the ends); the caller's thread cuts tiles, runs them in batches, across slices where slices are small, and blends them on the
-device; a writer thread hands whole slices on, in order. So reading and writing hide behind the network, and what is held is a few
-slices whatever the depth. The same stack, options and machine give the same bits.
+beyond the ends); the caller's thread cuts tiles, has them run in batches, across slices where slices are small, on a CPU side by side
+(`lanes`), and blends them on the device; a writer thread hands whole slices on, in order. So reading and writing hide behind the
+network, and what is held is a few slices whatever the depth. The same stack, options and machine give the same bits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, islice, product
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,9 @@ from torch import Tensor
 
 from fibsem_ij.arrays import tiles
 from fibsem_ij.arrays.slices import around, within
-from fibsem_ij.learn.device import choose, computes_in_bf16, sparing
+from fibsem_ij.learn.device import choose, computes_in_bf16
 from fibsem_ij.learn.fast import Forward, Runner, on_device
+from fibsem_ij.learn.lanes import Mapped, in_order, lanes
 from fibsem_ij.learn.network import Network
 from fibsem_ij.volume import ArrayLike
 
@@ -62,7 +63,8 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     """keep(z, (c, y, x) float32) for every slice (or those of `slices`), in order, in network units, on one other thread.
 
     `src` is a stack (z, y, x), or (z, c, y, x) whose slices have channels of their own beside the grey values, the first of them.
-    `forward` stands in for the module; it is called with tiles on the device, where network.module is for as long as this runs.
+    `forward` stands in for the module; it is called with tiles on the device, where network.module is for as long as this runs, on a
+    CPU by several threads.
     """
     options = options or Options()
     wanted = _checked(src, network, slices)
@@ -70,12 +72,12 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
     bf16 = computes_in_bf16(device) and (device.type == "cuda" if options.bf16 is None else options.bf16)
-    with (sparing(device, bf16=bf16), on_device(network.module, device, forward) as net,
+    with (on_device(network.module, device, forward) as net, lanes(device) as mapped,
           ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer):
         run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=bf16)
-        slabs = _read_ahead(_Window(src, network, device), wanted, reader)
+        slabs = zip(wanted, in_order(reader, _Window(src, network, device).slab, wanted, ahead=_AHEAD), strict=True)
         waiting: deque[Future[None]] = deque()
-        for done, (z, canvas) in enumerate(_blended(slabs, layout, run), 1):
+        for done, (z, canvas) in enumerate(_blended(slabs, layout, run, mapped), 1):
             host, ready = _to_host(canvas[:, :height, :width])
             waiting.append(writer.submit(_hand_over, z, host, ready, keep))
             while len(waiting) > (0 if done == len(wanted) else _AHEAD):
@@ -127,32 +129,25 @@ class _Window:
         return scaled.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else scaled.to(self.device)
 
 
-def _read_ahead(window: _Window, wanted: list[int], reader: ThreadPoolExecutor) -> Iterator[tuple[int, list[Tensor]]]:
-    coming: deque[tuple[int, Future[list[Tensor]]]] = deque()
-    for z in wanted:
-        coming.append((z, reader.submit(window.slab, z)))
-        if len(coming) > _AHEAD:
-            first, slab = coming.popleft()
-            yield first, slab.result()
-    for first, slab in coming:
-        yield first, slab.result()
-
-
-def _blended(slabs: Iterator[tuple[int, list[Tensor]]], layout: list[tuple[Edge, Edge]], run: Runner) -> Iterator[tuple[int, Tensor]]:
+def _blended(slabs: Iterable[tuple[int, list[Tensor]]], layout: list[tuple[Edge, Edge]], run: Runner,
+             mapped: Mapped) -> Iterator[tuple[int, Tensor]]:
     """(z, (c, y, x) on the device, padded) of every slice, in order."""
     cut = ((z, n, torch.stack([image[rows, cols] for image in slab]))
            for z, slab in slabs for n, ((rows, _), (cols, _)) in enumerate(layout))
-    height, width = (where.stop for where, _ in layout[-1])
-    while batch := list(islice(cut, run.batch)):
+
+    def outputs(batch: list[tuple[int, int, Tensor]]) -> list[tuple[int, int, Tensor]]:
         with within("slice", batch[0][0]):
             results = run(torch.stack([tile for _, _, tile in batch]))
-        for (z, n, _), result in zip(batch, results, strict=True):
-            (rows, down), (cols, along) = layout[n]
-            if n == 0:
-                canvas = result.new_zeros(len(result), height, width)
-            canvas[:, rows, cols].addcmul_(result, down[:, None] * along)
-            if n == len(layout) - 1:
-                yield z, canvas
+        return [(z, n, result) for (z, n, _), result in zip(batch, results, strict=True)]
+
+    height, width = (where.stop for where, _ in layout[-1])
+    for z, n, result in chain.from_iterable(mapped(outputs, iter(lambda: list(islice(cut, run.batch)), []))):
+        (rows, down), (cols, along) = layout[n]
+        if n == 0:
+            canvas = result.new_zeros(len(result), height, width)
+        canvas[:, rows, cols].addcmul_(result, down[:, None] * along)
+        if n == len(layout) - 1:
+            yield z, canvas
 
 
 def _to_host(canvas: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:

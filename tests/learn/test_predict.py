@@ -98,6 +98,31 @@ def test_blended_tiles_leave_no_seams() -> None:
     assert border < 0.02 * hard
 
 
+@pytest.mark.parametrize("threads", [2, 5, 19])
+def test_tiles_side_by_side_are_the_tiles_one_by_one(threads: int) -> None:
+    """To the last bit where a tile has one thread; and torch has its threads back."""
+    src, network, before = stack(2), small(), torch.get_num_threads()
+    at_work = set[int]()
+
+    def seen(x: Tensor) -> Tensor:
+        at_work.add(threading.get_ident())
+        assert torch.get_num_threads() == max(1, threads // 8)
+        out: Tensor = network.module(x)
+        return out
+
+    torch.set_num_threads(1)
+    try:
+        alone = predicted(src, network, forward=network.module)
+        torch.set_num_threads(threads)
+        together = predicted(src, network, forward=seen)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert threading.get_ident() not in at_work
+    for z, values in alone.items():
+        np.testing.assert_allclose(together[z], values, atol=0 if threads < 16 else 1e-6)
+
+
 @pytest.mark.parametrize("inputs", [3, 5])
 def test_neighbours_come_in_order_and_the_end_slices_repeat(inputs: int) -> None:
     src, network = stack(4, 40, 50), small(inputs=inputs)
