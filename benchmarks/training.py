@@ -88,21 +88,23 @@ def overhead(updates: int, rounds: int) -> Iterator[Row]:
 
 
 def beside(updates: int, rounds: int) -> Iterator[Row]:
-    """In bfloat16, by the clock, with all threads that torch takes by itself; another program has a core to itself, or not."""
+    """By the clock, with all threads that torch takes by itself; another program has a core to itself, or not."""
     threads, task = torch.get_num_threads(), Copying(4)
     torch.set_num_threads(os.cpu_count() or 1)
-    run = looped(task, updates, unet(), amp="bf16")
-    run()
-    quiet = turns.seconds({"quiet": run}, rounds)["quiet"]
+    runs = {f"{amp}, {ended}": looped(task, updates, unet(), amp=amp, **budget) for amp in ("off", "bf16")
+            for ended, budget in (("by updates", {}), ("by the clock", {"minutes": 600.0}))}
+    turns.seconds(runs, 1)
+    quiet = turns.seconds(runs, rounds)
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        busy = turns.seconds({"busy": run}, rounds)["busy"]
+        busy = turns.seconds(runs, rounds)
     finally:
         other.kill()
         other.wait()
         torch.set_num_threads(threads)
-    yield (f"an update in bfloat16: quiet {np.median(quiet) / updates * 1e3:.0f} ms", "report",
-           f"{np.median(busy) / np.median(quiet):.1f} times as long beside a program that keeps a core busy")
+    for name in runs:
+        yield (f"an update, bfloat16 {name}: quiet {np.median(quiet[name]) / updates * 1e3:.0f} ms", "report",
+               f"{np.median(busy[name] / quiet[name]):.1f} times as long beside a program that keeps a core busy")
 
 
 def state(rounds: int) -> Iterator[Row]:
@@ -136,7 +138,7 @@ def main() -> None:
     choose("cpu")
     torch.set_num_threads(1)
     print("| what | asked | measured |\n|---|---|---|")
-    for part in (overhead(6, 3) if few else overhead(10, 12), beside(10, 3), state(5), drawing(10)):
+    for part in (overhead(6, 3) if few else overhead(10, 12), beside(40, 2), state(5), drawing(10)):
         for row in part:
             print("| " + " | ".join(row) + " |", flush=True)
 

@@ -12,8 +12,6 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -50,24 +48,6 @@ def computes_in_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # NB: newer than the oldest torch we run on
     return device.type == "cpu" and bool(able().get("amx_bf16"))
-
-
-@contextmanager
-def sparing(device: torch.device, *, bf16: bool) -> Iterator[None]:
-    """One core is left free while a CPU trains in bfloat16. NB: there threads wait for one another by spinning, and where another
-    program has a core too, each waits for its turn: on two cores an update took from two to twenty times as long. Tried as well: the
-    halves of a batch side by side (an update .107 s where two threads take .099 and one .146; beside a program .172 and .151), and
-    threads that sleep (.157, and .42 beside a program). What is applied goes side by side: `lanes`."""
-    threads = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not bf16 or device.type != "cpu" or threads < cores:
-        yield
-        return
-    torch.set_num_threads(max(1, cores - 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @cache

@@ -7,7 +7,7 @@ validation, best weights, budget, state and log.
 Repeatable: all that is random in update n is seeded by (seed, n), the drawing through a NumPy generator, dropout and
 sampling through torch. So batches can be drawn ahead on other threads, and a training that was stopped anywhere and is
 started again with the same `state` ends with the same bits (on a CPU, with the same number of threads, given `updates`;
-a budget of minutes depends on the clock).
+a budget of minutes depends on the clock, and so does the number of cores that it takes then, see `pace`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from fibsem_ij.learn import checkpoint, interrupt
 from fibsem_ij.learn.ahead import Ahead, Batch
 from fibsem_ij.learn.checkpoint import Run, Weights
-from fibsem_ij.learn.device import choose, computes_in_bf16, out_of_memory, sparing
+from fibsem_ij.learn.device import choose, computes_in_bf16, out_of_memory
 from fibsem_ij.learn.history import History, Row, logged
+from fibsem_ij.learn.pace import paced
 from fibsem_ij.learn.schedule import rate_at
 from fibsem_ij.learn.task import Options, Task
 
@@ -63,13 +64,15 @@ def train(module: nn.Module, task: Task, *, options: Options, state: Path | None
         save()
 
     cards = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with (sparing(device, bf16=_bf16(options, device)), torch.random.fork_rng(cards), interrupt.held() as interrupted,
+    with (paced(device, by_clock=options.minutes is not None) as took, torch.random.fork_rng(cards), interrupt.held() as interrupted,
           logged(log, run.history) as write_log,
           Ahead(task.batch, seed=options.seed, device=device, channels_last=options.channels_last) as ahead):
         try:
             while not _ended(run, options):
                 rate = _rate(run, options)
+                started = time.perf_counter()
                 loss = _update(run, task, forward, ahead, rate=rate, options=options, device=device)
+                took(time.perf_counter() - started)
                 run.seconds = time.perf_counter() - began
                 if run.update % options.every == 0 or _ended(run, options):
                     validate(rate)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 
 import numpy as np
 import pytest
@@ -183,21 +182,6 @@ def test_bf16_is_close():
     assert history.rows[-1].score == pytest.approx(exact.rows[-1].score, rel=0.05)
     assert history.rows[-1].score != exact.rows[-1].score
     assert all(p.dtype == torch.float32 for p in module.parameters())
-
-
-def test_bf16_leaves_a_core_free(monkeypatch):
-    """Where all were taken, another program with a core to itself made an update fifteen times as long."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    threads, seen = torch.get_num_threads(), []
-    try:
-        torch.set_num_threads(2)
-        for amp in ("bf16", "off"):
-            options = dataclasses.replace(PLAIN, amp=amp)
-            train(network(), Doubling(), options=options, progress=lambda _: seen.append(torch.get_num_threads()))
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-    assert seen == [1] * 12 + [2] * 12
 
 
 def test_progress_log_and_curve(tmp_path):
