@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def test_show_tells_what_a_network_is(folder: Path) -> None:
     told = json.loads(CliRunner().invoke(app, ["show", str(folder / "net"), "--json"]).stdout)
     assert (told["name"], told["task"], told["neighbours"], told["grey"]) == ("unet", "denoise.blindspot", 1, "uint8")
-    assert (told["config"]["base"], told["best"]["update"], told["voxel_nm"]) == (4, 1, [8, 4, 4])
+    assert (told["config"]["base"], told["kept"]["update"], told["voxel_nm"]) == (4, 1, [8, 4, 4])
     assert "denoise.blindspot" in CliRunner().invoke(app, ["show", str(folder / "net")]).stdout
 
 

@@ -39,11 +39,12 @@ def look(net: Net, json_: Json = False) -> None:
     from fibsem_ij.files import networks
 
     network = networks.read(net)
-    rows = network.record.get("history", {}).get("rows", [])
-    best = max(rows, key=lambda row: row["score"], default=None)
+    history = {"rows": [], "kept": None, **network.record.get("history", {})}
+    best = max(history["rows"], key=lambda row: row["score"], default=None)  # which older ones kept
+    kept = next((row for row in history["rows"] if row["update"] == history["kept"]), best)
     told = {"name": network.name, "config": asdict(network.config), "task": network.task,
             "parameters": sum(p.numel() for p in network.module.parameters()), "classes": list(network.classes.values()),
-            "neighbours": network.neighbours, "voxel_nm": network.voxel_nm, "grey": network.scale.dtype, "best": best}
+            "neighbours": network.neighbours, "voxel_nm": network.voxel_nm, "grey": network.scale.dtype, "kept": kept}
     lines = [f"{key:10} {value}" for key, value in told.items() if value not in (None, [])]
     show(told, json_, "\n".join(lines))
 

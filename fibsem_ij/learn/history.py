@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,11 +29,21 @@ class Row:
 class History:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what the user should know: a batch that was halved
+    slack: float = 0.0  # how far below the best a later score may be
 
     @property
     def best(self) -> Row | None:
-        """The first of the highest scores, which is the one whose weights are kept."""
+        """The first of the highest scores."""
         return max(self.rows, key=lambda row: row.score, default=None)
+
+    @property
+    def kept(self) -> Row | None:
+        """The one whose weights are kept: the best, or the latest that is hardly worse than the best before it."""
+        found, best = None, -math.inf
+        for row in self.rows:
+            found = row if row.score > best - self.slack else found
+            best = max(best, row.score)
+        return found
 
     @property
     def stale(self) -> int:
@@ -41,7 +52,7 @@ class History:
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it, for a training record."""
-        return {"rows": [asdict(row) for row in self.rows], "notes": list(self.notes)}
+        return {"rows": [asdict(row) for row in self.rows], "notes": list(self.notes), "kept": self.kept and self.kept.update}
 
 
 def write_csv(history: History, path: Path) -> None:
@@ -66,22 +77,23 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def curve(history: History, path: Path) -> None:
-    """Loss and score over the minutes, as a PNG; the best validation is marked."""
+    """Loss and score over the minutes, as a PNG; where the weights are from is marked."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    if not history.best:
+    kept = history.kept
+    if not kept:
         raise ValueError("expected a history of at least one validation, got none; train first")
     figure = Figure(figsize=(6, 5), dpi=120, layout="constrained")
     panels = figure.subplots(2, sharex=True)
     minutes = [row.seconds / 60 for row in history.rows]
     for panel, name in zip(panels, ("loss", "score"), strict=True):
         panel.plot(minutes, [getattr(row, name) for row in history.rows], color="black", lw=1.2, marker=".", ms=4)
-        panel.axvline(history.best.seconds / 60, color="tab:red", lw=0.8)
+        panel.axvline(kept.seconds / 60, color="tab:red", lw=0.8)
         panel.set_ylabel(name)
         panel.yaxis.set_major_locator(MaxNLocator(5))
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_title(f"best score {history.best.score:.4g} at update {history.best.update}", fontsize=10, color="tab:red")
+    panels[0].set_title(f"kept: update {kept.update}, score {kept.score:.4g}", fontsize=10, color="tab:red")
     panels[1].set_xlabel("minutes")
     picture = io.BytesIO()
     figure.savefig(picture, format="png")

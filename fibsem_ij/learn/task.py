@@ -43,6 +43,7 @@ class Options:
     eps: float = 1e-8  # of Adam
     every: int = 100  # updates between validations, each of which writes the state
     patience: int | None = None  # validations without gain before an early stop; None: never
+    slack: float = 0.0  # later weights are kept, as long as their score is not so far below the best
     device: str = "auto"
     average: float = 0.0  # decay of the moving average of the weights, which is then scored and kept; 0: off
     channels_last: bool = True
@@ -59,7 +60,7 @@ class Options:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"expected {name} above 0, got {value}; leave it out for the default")
-        for name in ("seed", "warmup", "clip", "weight_decay"):
+        for name in ("seed", "warmup", "clip", "weight_decay", "slack"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"expected {name} of 0 or more, got {getattr(self, name)}; leave it out for the default")
         if not 0 <= self.average < 1:

@@ -39,7 +39,7 @@ Progress = Callable[[dict[str, Any]], None]
 
 def train(module: nn.Module, task: Task, *, options: Options, state: Path | None = None, log: Path | None = None,
           progress: Progress | None = None) -> History:
-    """Trains in place; the module ends on the CPU, in eval mode, with the weights of the best validation.
+    """Trains in place; the module ends on the CPU, in eval mode, with the weights of the best validation (or nearly, see Options.slack).
 
     `state`: a folder, see `checkpoint`. `log`: a folder for history.csv, curve.png and TensorBoard. `progress` is called after every
     update with update, position (0 to 1), seconds, rate, loss, score, best, notes.
@@ -58,8 +58,11 @@ def train(module: nn.Module, task: Task, *, options: Options, state: Path | None
     def validate(rate: float) -> None:
         score = _score(run, task, options, device)
         run.seconds = time.perf_counter() - began
-        run.history.rows.append(Row(run.update, run.seconds, rate, float(np.mean(run.losses)), score))
+        row = Row(run.update, run.seconds, rate, float(np.mean(run.losses)), score)
+        run.history.rows.append(row)
         run.losses.clear()
+        if run.history.kept is row:
+            run.best = _copy(run.average or module.state_dict())
         write_log()
         save()
 
@@ -102,7 +105,7 @@ def _start(module: nn.Module, device: torch.device, options: Options) -> Run:
               {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=options.rate, eps=options.eps, fused=device.type in ("cpu", "cuda"))
     average = _copy(module.state_dict()) if options.average else None
-    return Run(module, optimizer, batch=options.batch, average=average)
+    return Run(module, optimizer, batch=options.batch, average=average, history=History(slack=options.slack))
 
 
 def _position(run: Run, options: Options) -> float:
@@ -166,13 +169,13 @@ def _refuse(loss: float, run: Run, batch: Batch) -> None:
     rate = run.optimizer.param_groups[0]["lr"]
     cause = (f"take a lower rate, {rate / 10:.2g} say" if all(t.isfinite().all() for t in batch if t.is_floating_point())
              else "the batch drawn holds NaN or infinity already: clean the stack")
-    best = run.history.best
-    kept = f"the weights of update {best.update}, the best so far, are kept" if best else "no validation came before it"
+    last = run.history.kept
+    kept = f"the weights of update {last.update} are kept" if last else "no validation came before it"
     raise ValueError(f"expected a finite loss, got {loss} at update {run.update} with rate {rate:.3g}; {cause} ({kept})")
 
 
 def _score(run: Run, task: Task, options: Options, device: torch.device) -> float:
-    """Of the averaged weights where there are some; those of the highest score are kept."""
+    """Of the averaged weights where there are some."""
     now = _copy(run.module.state_dict()) if run.average else None
     if run.average:
         run.module.load_state_dict(run.average)
@@ -182,9 +185,6 @@ def _score(run: Run, task: Task, options: Options, device: torch.device) -> floa
         score = float(task.score(run.module))
     if math.isnan(score):
         raise ValueError(f"expected a score, got nan at update {run.update}; take a lower rate, or look for NaN in the validation slices")
-    best = run.history.best
-    if best is None or score > best.score:
-        run.best = _copy(run.module.state_dict())
     if now:
         run.module.load_state_dict(now)
     run.module.train()

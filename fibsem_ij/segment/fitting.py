@@ -85,7 +85,7 @@ def _numbered(progress: Progress, number: int, count: int) -> Progress:
 
 def _training(options: Options, seed: int) -> loop.Options:
     same = {name: getattr(options, name) for name in ("minutes", "updates", "batch", "rate", "schedule", "eps", "weight_decay", "warmup",
-                                                      "average", "every", "patience", "device")}
+                                                      "average", "every", "patience", "slack", "device")}
     return loop.Options(seed=seed, **same)
 
 

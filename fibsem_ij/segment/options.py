@@ -41,7 +41,7 @@ class Options:
     share: float | None = None  # of the patches hold a class; None: .8, down to .5 where much lies far from any, see `task.near`
     least_px: int = 1  # px of it, at least
     of: tuple[str, ...] = ()  # of these classes together; none named: of any
-    common: float = 0.5  # classes come up as their drawn pixels to this power: 0, each as often; 1, as they lie there
+    common: float = 0.25  # classes come up as their drawn pixels to this power: 0, each as often; 1, as they lie there
     augment: Augment = field(default_factory=lambda: Augment(tilt=0.5, bend_px=2, zoom=0.1, brightness=0.3, contrast=0.3))
     # Training
     minutes: float | None = 10.0  # of each network; of both budgets the one that is reached first ends the training
@@ -55,6 +55,7 @@ class Options:
     average: float = 0.99
     every: int = 100  # updates between validations
     patience: int | None = None
+    slack: float = 0.05  # later weights are kept as long as their F1 is not so far below the best: what is held back is little
     held: float = 0.05  # share of the drawn slices that are not trained on but tell which weights are best
     trainings: int = 1  # from as many seeds
     keep: int = 1  # the best of them, used together

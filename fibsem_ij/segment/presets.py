@@ -23,7 +23,7 @@ from fibsem_ij.segment.options import Options
 
 # Full networks, and none of what came later: decoupled decay, averaged weights, a rate that rises and falls, mirrored tiles.
 _PUBLISHED = Options(config={}, minutes=None, weight_decay=0.0, warmup=0, average=0.0, schedule="constant", augment=Augment(), common=0.0,
-                     every=250, held=0.1, flips=False)
+                     slack=0.0, every=250, held=0.1, flips=False)
 
 PRESETS: Mapping[str, Options] = MappingProxyType({
     "quick": Options(),

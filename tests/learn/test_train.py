@@ -6,6 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from toy import OPTIONS, Doubling, network
 
@@ -53,6 +55,22 @@ def test_the_module_ends_with_the_weights_of_the_first_best_score():
     assert same(module.state_dict(), task.scored[1])
     assert not module.training
     assert (history.best.update, history.best.score, history.stale) == (6, 3, 2)
+
+
+def test_with_slack_later_weights_are_kept_until_they_are_clearly_worse():
+    task, module = Watched(1, 3, 2.8, 2.4), network()
+    history = train(module, task, options=dataclasses.replace(PLAIN, slack=0.5))
+    assert same(module.state_dict(), task.scored[2])
+    assert (history.kept.update, history.best.update) == (9, 6)
+    assert history.plain()["kept"] == 9
+
+
+@given(scores=st.lists(st.integers(0, 9), min_size=1), slack=st.integers(0, 3))
+def test_what_is_kept_is_the_last_that_is_near_the_best_before_it(scores, slack):
+    history = History([Row(n, 0.0, 0.0, 0.0, score) for n, score in enumerate(scores)], slack=slack)
+    near = [n for n, score in enumerate(scores) if score > max(scores[:n], default=-1) - slack]
+    assert history.kept.update == near[-1]
+    assert slack or history.kept == history.best
 
 
 def test_patience_ends_it():
