@@ -16,7 +16,8 @@ import small_recipe as small
 PAGE = Path(__file__).parents[2] / "docs" / "clusters.md"
 ALIGN = '[input]\nsrc = "raw.tif"\n[register]\nruns = 2\n'
 SBATCH = """#!/bin/sh
-nohup sh "$1" > "{folder}/job.$$.log" 2>&1 &
+cp "$1" "{folder}/job.$$.sh"  # as sbatch does: who submits a script may remove it at once
+nohup sh "{folder}/job.$$.sh" > "{folder}/job.$$.log" 2>&1 &
 echo $! >> "{folder}/jobs"
 echo "Submitted batch job $!"
 """
