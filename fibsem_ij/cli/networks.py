@@ -39,13 +39,16 @@ def look(net: Net, json_: Json = False) -> None:
     from fibsem_ij.files import networks
 
     network = networks.read(net)
-    history = {"rows": [], "kept": None, **network.record.get("history", {})}
+    history: dict[str, Any] = {"rows": [], "kept": None, **network.record.get("history", {})}
     best = max(history["rows"], key=lambda row: row["score"], default=None)  # which older ones kept
     kept = next((row for row in history["rows"] if row["update"] == history["kept"]), best)
-    told = {"name": network.name, "config": asdict(network.config), "task": network.task,
-            "parameters": sum(p.numel() for p in network.module.parameters()), "classes": list(network.classes.values()),
+    config, classes = asdict(network.config), list(network.classes.values())
+    told = {"name": network.name, "config": config, "task": network.task,
+            "parameters": sum(p.numel() for p in network.module.parameters()), "classes": classes,
             "neighbours": network.neighbours, "voxel_nm": network.voxel_nm, "grey": network.scale.dtype, "kept": kept}
-    lines = [f"{key:10} {value}" for key, value in told.items() if value not in (None, [])]
+    said = told | {"config": ", ".join(f"{key} {value}" for key, value in config.items()), "classes": ", ".join(classes),
+                   "kept": kept and f"update {kept['update']} of {history['rows'][-1]['update']}, score {kept['score']:.3g}"}
+    lines = [f"{key:10} {value}" for key, value in said.items() if value not in (None, "")]
     show(told, json_, "\n".join(lines))
 
 
