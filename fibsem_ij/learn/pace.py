@@ -6,7 +6,7 @@ that. Tried as well: the halves of a batch side by side (an update .107 s where 
 program .172 and .151), and threads that sleep while they wait (.157, and .42 beside a program).
 
 So a training by the clock tries all cores now and then, and keeps what is faster. Other threads, other bits: one by updates, which is
-to end with the same bits each time, leaves a core free throughout. Networks are applied by `lanes`.
+to end with the same bits each time, leaves a core free throughout. How they are applied: `lanes`.
 """
 
 from __future__ import annotations

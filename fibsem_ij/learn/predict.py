@@ -1,7 +1,7 @@
 """A trained network over a stack of any size: slice by slice, tile by tile.
 
 A reader thread brings slices in, scaled, each read once (2.5D takes its neighbours from the slices at hand, the end slices repeated
-beyond the ends); the caller's thread cuts tiles, has them run in batches, across slices where slices are small, on a CPU side by side
+beyond the ends); the caller's thread cuts tiles, has them run in batches, across slices where slices are small, or side by side
 (`lanes`), and blends them on the device; a writer thread hands whole slices on, in order. So reading and writing hide behind the
 network, and what is held is a few slices whatever the depth. The same stack, options and machine give the same bits.
 """
@@ -63,8 +63,8 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     """keep(z, (c, y, x) float32) for every slice (or those of `slices`), in order, in network units, on one other thread.
 
     `src` is a stack (z, y, x), or (z, c, y, x) whose slices have channels of their own beside the grey values, the first of them.
-    `forward` stands in for the module; it is called with tiles on the device, where network.module is for as long as this runs, on a
-    CPU by several threads.
+    `forward` stands in for the module; it is called with tiles on the device, where network.module is for as long as this runs, by
+    several threads on a CPU in bfloat16.
     """
     options = options or Options()
     wanted = _checked(src, network, slices)
@@ -72,7 +72,7 @@ def predict(src: ArrayLike, network: Network, keep: Keep, *, options: Options | 
     height, width = src.shape[-2:]
     layout = list(product(_edges(options.spans(height), device), _edges(options.spans(width), device)))
     bf16 = computes_in_bf16(device) and (device.type == "cuda" if options.bf16 is None else options.bf16)
-    with (on_device(network.module, device, forward) as net, lanes(device) as mapped,
+    with (on_device(network.module, device, forward) as net, lanes(device, bf16=bf16) as mapped,
           ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer):
         run = Runner(net, device, activation=network.activation, batch=options.batch, flips=options.flips, bf16=bf16)
         slabs = zip(wanted, in_order(reader, _Window(src, network, device).slab, wanted, ahead=_AHEAD), strict=True)

@@ -99,8 +99,9 @@ def test_blended_tiles_leave_no_seams() -> None:
 
 
 @pytest.mark.parametrize("threads", [2, 5, 19])
-def test_tiles_side_by_side_are_the_tiles_one_by_one(threads: int) -> None:
+def test_tiles_side_by_side_are_the_tiles_one_by_one(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit where a tile has one thread; and torch has its threads back."""
+    monkeypatch.setattr("fibsem_ij.learn.predict.computes_in_bf16", lambda device: True)
     src, network, before = stack(2), small(), torch.get_num_threads()
     at_work = set[int]()
 
@@ -112,15 +113,15 @@ def test_tiles_side_by_side_are_the_tiles_one_by_one(threads: int) -> None:
 
     torch.set_num_threads(1)
     try:
-        alone = predicted(src, network, forward=network.module)
+        alone = predicted(src, network, forward=network.module, bf16=True)
         torch.set_num_threads(threads)
-        together = predicted(src, network, forward=seen)
+        together = predicted(src, network, forward=seen, bf16=True)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     assert threading.get_ident() not in at_work
     for z, values in alone.items():
-        np.testing.assert_allclose(together[z], values, atol=0 if threads < 16 else 1e-6)
+        np.testing.assert_allclose(together[z], values, atol=0 if threads < 16 else 0.05)
 
 
 @pytest.mark.parametrize("inputs", [3, 5])
