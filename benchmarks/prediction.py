@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -168,17 +166,8 @@ def beside(size: int, rounds: int) -> Iterator[Row]:
     src = np.random.default_rng(0).integers(0, 255, (2, size, size), np.uint8)
     runs = {name: partial(predict, src, network, lambda z, out: None, options=Options(device="cpu", bf16=bf16))
             for name, bf16 in (("float32", False), ("bfloat16 where the CPU has it", True))}
-    turns.seconds(runs, 1)
-    quiet = turns.seconds(runs, rounds)
-    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        busy = turns.seconds(runs, rounds)
-    finally:
-        other.kill()
-        other.wait()
-    for name in runs:
-        yield (f"folded ResUNet base 24, {size} px, {name}: {np.median(quiet[name]) / len(src):.3f} s a slice", "report",
-               f"{np.median(busy[name]) / np.median(quiet[name]):.2f} times as long beside a program that keeps a core busy")
+    for name, (seconds, beside_it) in turns.beside(runs, rounds).items():
+        yield f"folded ResUNet base 24, {size} px, {name}: {seconds / len(src):.3f} s a slice", "report", beside_it
 
 
 def blending(size: int) -> Iterator[Row]:

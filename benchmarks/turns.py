@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,3 +26,16 @@ def seconds(jobs: Mapping[str, Callable[[], Any]], rounds: int, *,
 
 def median(jobs: Mapping[str, Callable[[], Any]], rounds: int, *, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     return {name: float(np.median(times)) for name, times in seconds(jobs, rounds, clock=clock).items()}
+
+
+def beside(jobs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[float, str]]:
+    """By the clock, after a round that does not count: seconds of each where nothing else runs, and what a busy program makes of them."""
+    seconds(jobs, 1)
+    quiet = median(jobs, rounds)
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        busy = median(jobs, rounds)
+    finally:
+        other.kill()
+        other.wait()
+    return {name: (quiet[name], f"{busy[name] / quiet[name]:.2f} times as long beside a program that keeps a core busy") for name in jobs}

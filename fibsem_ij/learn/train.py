@@ -198,11 +198,8 @@ def _told(run: Run, options: Options, rate: float, loss: float) -> dict[str, Any
 
 
 def _precision(options: Options, device: torch.device) -> Any:
-    return torch.autocast(device.type, torch.bfloat16, enabled=_bf16(options, device))
-
-
-def _bf16(options: Options, device: torch.device) -> bool:
-    return options.amp == "bf16" or (options.amp == "auto" and computes_in_bf16(device))
+    enabled = options.amp == "bf16" or (options.amp == "auto" and computes_in_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def _copy(weights: Weights) -> Weights:
